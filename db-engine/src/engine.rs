@@ -1,0 +1,104 @@
+//! The trait every database implements, and the state of a cluster as its own members tell it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{ClusterSpec, PoolSpec, Role};
+use crate::statement::{Answer, Statement};
+use crate::workload::Workload;
+
+/// A database, sans I/O: it says what to send and reads what came back.
+pub trait Engine: Sync {
+    /// The roles the engine has, with what each one is called there.
+    fn roles(&self) -> &'static [(Role, &'static str)];
+
+    /// What a member of this pool runs.
+    fn workload(&self, cluster: &ClusterSpec, pool: &PoolSpec) -> Workload;
+
+    /// What to ask any one serving member to learn the cluster's state.
+    fn survey(&self) -> Vec<Statement>;
+
+    /// What the answers to [`Engine::survey`], in its order, say. An empty or refused answer is
+    /// never read as "nobody there": it is [`Unreadable`].
+    fn read(&self, answers: &[Answer]) -> Result<Topology, Unreadable>;
+
+    /// Settings the engine fixes at a cluster's first start, by name: changing them later has no
+    /// effect or stops the restart. Each with the reason.
+    fn fixed_settings(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Settings tsinfra itself writes, which a stack may not set: name and the way on.
+    fn reserved_settings(&self) -> &'static [(&'static str, &'static str)];
+
+    /// The smallest memory limit, in bytes, a member of this role is worth starting with.
+    fn least_memory(&self, role: Role) -> u64;
+}
+
+/// A cluster's own view of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
+    /// The id the engine gave the cluster at its first start.
+    pub cluster_id: String,
+    /// The engine's version, as it says it.
+    pub version: String,
+    /// Members by their internal address (host name as registered).
+    pub members: BTreeMap<String, TopologyMember>,
+}
+
+/// One member as the database lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopologyMember {
+    /// The engine's own id: shown, never computed with.
+    pub id: i64,
+    /// The engine's word for the kind of member, e.g. `DataNode`.
+    pub kind: String,
+    /// Whether it is well, in our words.
+    pub state: MemberState,
+    /// The engine's own word for its state, e.g. `Running`.
+    pub status: String,
+    /// Region replicas it holds.
+    pub regions: u64,
+}
+
+/// Whether a member is well, in words all engines share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    /// Takes part in everything.
+    Running,
+    /// Answers, takes no writes of its own.
+    ReadOnly,
+    /// On its way out.
+    Leaving,
+    /// The cluster has not heard of it lately.
+    Unknown,
+}
+
+/// An answer that does not say what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The engine refused the statement.
+    #[error("`{statement}` was refused with code {code}: {message}")]
+    Refused {
+        /// What was asked.
+        statement: String,
+        /// The engine's code.
+        code: i64,
+        /// The engine's words.
+        message: String,
+    },
+    /// The table lacks a column, or a value is not of its type.
+    #[error("`{statement}` answered no usable `{column}`")]
+    Column {
+        /// What was asked.
+        statement: String,
+        /// The column.
+        column: &'static str,
+    },
+    /// The table has no rows where there must be some.
+    #[error("`{statement}` answered no rows")]
+    Empty {
+        /// What was asked.
+        statement: String,
+    },
+}

@@ -1,0 +1,54 @@
+//! Apache IoTDB: what its members run, how they are spoken to, and a simulated cluster.
+
+pub mod memory;
+pub mod rest;
+pub mod settings;
+pub mod sim;
+pub mod talk;
+pub mod workload;
+
+use crate::cluster::{ClusterSpec, PoolSpec, Role};
+use crate::engine::{Engine, Topology, Unreadable};
+use crate::statement::{Answer, Statement};
+use crate::workload::Workload;
+
+/// Apache IoTDB 2.0; what was seen to be so, and in which version, is said at each part.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Iotdb;
+
+impl Engine for Iotdb {
+    fn roles(&self) -> &'static [(Role, &'static str)] {
+        // IoTDB has no role, tag or weight for DataNodes; the last two are kept up from outside:
+        // a ReadOnly DataNode without regions is given none, and still takes reads and writes.
+        &[
+            (Role::Control, "ConfigNode"),
+            (Role::Mixed, "DataNode"),
+            (Role::Compute, "ReadOnly DataNode without regions"),
+            (Role::Storage, "DataNode outside the client Service"),
+        ]
+    }
+
+    fn workload(&self, cluster: &ClusterSpec, pool: &PoolSpec) -> Workload {
+        workload::workload(cluster, pool)
+    }
+
+    fn survey(&self) -> Vec<Statement> {
+        talk::survey()
+    }
+
+    fn read(&self, answers: &[Answer]) -> Result<Topology, Unreadable> {
+        talk::read(answers)
+    }
+
+    fn fixed_settings(&self) -> &'static [(&'static str, &'static str)] {
+        settings::FIXED
+    }
+
+    fn reserved_settings(&self) -> &'static [(&'static str, &'static str)] {
+        settings::RESERVED
+    }
+
+    fn least_memory(&self, role: Role) -> u64 {
+        memory::least(role)
+    }
+}

@@ -1,0 +1,10 @@
+//! Everything about `db-engine` that can be tested without a cluster, in one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod fit;
+mod golden;
+mod recorded;
+mod rest;
+mod sim;
+mod topology;

@@ -1,0 +1,57 @@
+//! Whether the world is still what a plan was made for.
+
+use crate::fields;
+use crate::observed::{Observed, Scope};
+use crate::plan::Plan;
+use crate::plan::step::{Action, Expect, Step, StepId};
+use crate::world::World;
+
+use super::step::End;
+
+/// Checks what every step expects, before anything is written.
+pub async fn all<W: World>(world: &W, plan: &Plan) -> Result<(), (StepId, End)> {
+    let gets = plan.steps.values().flat_map(|step| &step.expects);
+    let scope = Scope { gets: gets.map(|e| e.object().clone()).collect(), ..Scope::default() };
+    if scope.gets.is_empty() {
+        return Ok(());
+    }
+    let observed = world.look(&scope).await;
+    for (id, step) in &plan.steps {
+        let seen = observed.as_ref().map_err(|e| (id.clone(), End::Unseen(e.to_string())))?;
+        broken(step, seen).map_or(Ok(()), |why| Err((id.clone(), End::Stale(why))))?;
+    }
+    Ok(())
+}
+
+/// What a step expects to look at.
+pub fn scope(step: &Step) -> Scope {
+    let gets = step.expects.iter().map(|expect| expect.object().clone()).collect();
+    Scope { gets, ..Scope::default() }
+}
+
+/// Which expectation of a step does not hold, as a sentence.
+pub fn broken(step: &Step, observed: &Observed) -> Option<String> {
+    step.expects.iter().find_map(|expect| broken_one(expect, &step.action, observed))
+}
+
+fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<String> {
+    let live = observed.objects.get(expect.object());
+    match (expect, live) {
+        (Expect::Absent { .. }, None) => None,
+        (Expect::Absent { object }, Some(_)) => Some(format!("{object} is there by now")),
+        (Expect::Unchanged { object, .. }, None) => Some(format!("{object} is gone by now")),
+        (Expect::Unchanged { object, uid, digest }, Some(live)) => {
+            let now = match action {
+                Action::Update { manifest, .. } => fields::digest(manifest, &live.value),
+                _ => String::new(),
+            };
+            if live.uid() != uid {
+                Some(format!("{object} is another object of that name by now"))
+            } else if now != *digest {
+                Some(format!("{object} was changed in fields the plan changes"))
+            } else {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The stack's record after a run: what is there now, or nothing once all is gone.
+
+use crate::observed::{DatabaseView, Scope};
+use crate::plan::{Plan, Purpose};
+use crate::world::World;
+
+use super::Outcome;
+
+/// Looks at everything the record names and keeps what is there. After a complete destroy the
+/// record itself goes.
+pub async fn settle<W: World>(world: &W, plan: &Plan, outcome: &mut Outcome) {
+    let complete = outcome.done.len() == plan.steps.len();
+    let result = if plan.purpose == Purpose::Destroy && complete {
+        world.drop_record(&plan.namespace, &plan.stack).await.map_err(|e| e.to_string())
+    } else {
+        keep_what_is_there(world, plan).await
+    };
+    if let Err(why) = result {
+        outcome.record.get_or_insert(why);
+    }
+}
+
+async fn keep_what_is_there<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
+    let scope = Scope {
+        gets: plan.inventory.items.keys().cloned().collect(),
+        databases: plan.databases.clone(),
+        ..Scope::default()
+    };
+    let seen = world.look(&scope).await.map_err(|unseen| unseen.to_string())?;
+    let mut record = plan.inventory.clone();
+    record.items.retain(|key, _| seen.objects.contains_key(key));
+    for (key, item) in &mut record.items {
+        if let Some(live) = seen.objects.get(key) {
+            live.uid().clone_into(&mut item.uid);
+        }
+    }
+    for (name, cluster) in &mut record.clusters {
+        if let Some(DatabaseView::Seen(topology)) = seen.databases.get(name)
+            && cluster.cluster_id.is_empty()
+        {
+            cluster.cluster_id.clone_from(&topology.cluster_id);
+        }
+    }
+    world.keep(&record).await.map_err(|refused| refused.to_string())
+}

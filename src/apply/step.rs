@@ -1,0 +1,161 @@
+//! One step: look once more, act, wait until it is done.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::plan::step::{Step, StepId};
+use crate::world::{Refused, Unseen, World};
+
+use super::event::{Event, What};
+use super::expect;
+use super::wait::{self, Progress};
+
+/// How long to wait for news before looking again anyway.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How often a wait without news is told again, so that silence never means "hung".
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Looks that may fail in a row before a wait is given up.
+const FAILED_LOOKS_MAX: u32 = 5;
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is done.
+    Done,
+    /// The world is no longer what the plan was made for; nothing was done in this step.
+    Stale(String),
+    /// Kubernetes said no, or something failed for good.
+    Refused(String),
+    /// It is not known whether the action was carried out.
+    Unknown(String),
+    /// Its limit passed; what it waits for may still come.
+    TimedOut(String),
+    /// The user stopped the run; what it waits for may still come.
+    Interrupted,
+    /// The world could not be read.
+    Unseen(String),
+}
+
+impl End {
+    /// One word for the way it ended, and the reason.
+    pub fn tell(&self) -> (&'static str, &str) {
+        match self {
+            Self::Done => ("done", ""),
+            Self::Stale(why) => ("stale", why),
+            Self::Refused(why) => ("refused", why),
+            Self::Unknown(why) => ("unknown", why),
+            Self::TimedOut(why) => ("timed out", why),
+            Self::Interrupted => ("interrupted", "stopped by the user; it may still come"),
+            Self::Unseen(why) => ("unseen", why),
+        }
+    }
+}
+
+impl From<Refused> for End {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Stale(why) => Self::Stale(why),
+            Refused::Denied(why) => Self::Refused(why),
+            Refused::Unknown(why) => Self::Unknown(why),
+        }
+    }
+}
+
+impl From<Unseen> for End {
+    fn from(unseen: Unseen) -> Self {
+        Self::Unseen(unseen.to_string())
+    }
+}
+
+/// Runs one step to its end.
+pub async fn run<W: World>(
+    world: &W,
+    plan: &Plan,
+    id: &StepId,
+    step: &Step,
+    stop: &AtomicBool,
+    tell: &RefCell<impl FnMut(&Event)>,
+) -> (StepId, End) {
+    let say = |what: What| {
+        let event = Event { at: world.elapsed(), step: id.clone(), what };
+        (tell.borrow_mut())(&event);
+    };
+    let begun = world.elapsed();
+    say(What::Begun);
+    let end = match act(world, step).await {
+        Ok(()) => until(world, plan, step, stop, &say).await.err().unwrap_or(End::Done),
+        Err(end) => end,
+    };
+    match &end {
+        End::Done => say(What::Done { took: world.elapsed().saturating_sub(begun) }),
+        other => {
+            let (how, why) = other.tell();
+            say(What::Ended { how, why: why.to_owned() });
+        }
+    }
+    (id.clone(), end)
+}
+
+async fn act<W: World>(world: &W, step: &Step) -> Result<(), End> {
+    if !step.expects.is_empty() {
+        let observed = world.look(&expect::scope(step)).await?;
+        if let Some(why) = expect::broken(step, &observed) {
+            return Err(End::Stale(why));
+        }
+    }
+    Ok(world.perform(&step.action).await?)
+}
+
+async fn until<W: World>(
+    world: &W,
+    plan: &Plan,
+    step: &Step,
+    stop: &AtomicBool,
+    say: &impl Fn(What),
+) -> Result<(), End> {
+    if !step.until.waits() {
+        return Ok(());
+    }
+    let scope = wait::scope(&step.until, plan);
+    let deadline = world.elapsed() + Duration::from_secs(step.limit_seconds);
+    let (mut told, mut told_at, mut failed_looks) = (None, world.elapsed(), 0);
+    loop {
+        let progress = match world.look(&scope).await {
+            Ok(observed) => wait::judge(&step.until, &observed),
+            Err(unseen) if failed_looks < FAILED_LOOKS_MAX => {
+                failed_looks += 1;
+                Progress::Going { done: 0, of: 0, why: vec![unseen.to_string()] }
+            }
+            Err(unseen) => return Err(unseen.into()),
+        };
+        match progress {
+            Progress::Done => return Ok(()),
+            Progress::Failed(why) => return Err(End::Refused(why)),
+            Progress::Going { done, of, why } => {
+                let last = why.first().cloned();
+                let news = What::Waiting { done, of, why };
+                let stale = world.elapsed().saturating_sub(told_at) >= HEARTBEAT;
+                if told.as_ref() != Some(&news) || stale {
+                    told_at = world.elapsed();
+                    say(news.clone());
+                    told = Some(news);
+                }
+                if world.elapsed() >= deadline {
+                    let limit = step.limit_seconds;
+                    let why = last.unwrap_or_default();
+                    return Err(End::TimedOut(format!("not done after {limit} s: {why}")));
+                }
+            }
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(End::Interrupted);
+        }
+        world.stir(&scope, LOOK_AGAIN.min(deadline.saturating_sub(world.elapsed()))).await;
+        // A world that never sleeps must still let the steps beside this one have their turn.
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,151 @@
+//! Whether a step is done, judged from facts, and why not yet.
+
+use std::collections::BTreeSet;
+
+use db_engine::engine::MemberState;
+
+use crate::object::{Kind, Labels, ObjectKey};
+use crate::observed::{DatabaseView, List, LiveObject, Observed, Scope};
+use crate::plan::Plan;
+use crate::plan::step::Until;
+
+use super::pods;
+
+/// How far a step is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is done.
+    Done,
+    /// Not yet.
+    Going {
+        /// Parts that are there.
+        done: u32,
+        /// Parts there must be.
+        of: u32,
+        /// Why it waits, most telling first.
+        why: Vec<String>,
+    },
+    /// It will never be done.
+    Failed(String),
+}
+
+/// What has to be looked at to judge.
+pub fn scope(until: &Until, plan: &Plan) -> Scope {
+    let in_namespace = |kinds: &[Kind]| -> Vec<List> {
+        let namespace = Some(plan.namespace.clone());
+        let list =
+            |kind: &Kind| List { kind: *kind, namespace: namespace.clone(), labels: Labels::new() };
+        kinds.iter().map(list).collect()
+    };
+    let events_in = Some(plan.namespace.clone());
+    match until {
+        Until::Said => Scope::default(),
+        Until::Rolled { object, .. } => Scope {
+            gets: vec![object.clone()],
+            lists: in_namespace(&[Kind::PersistentVolumeClaim, Kind::Pod]),
+            events_in,
+            ..Scope::default()
+        },
+        Until::PodsGone { object } => Scope {
+            gets: vec![object.clone()],
+            lists: in_namespace(&[Kind::Pod]),
+            events_in,
+            ..Scope::default()
+        },
+        Until::Gone { object } => Scope { gets: vec![object.clone()], ..Scope::default() },
+        Until::Freed { claim, volume } => {
+            Scope { gets: [claim].into_iter().chain(volume).cloned().collect(), ..Scope::default() }
+        }
+        Until::Joined { cluster, .. } => Scope {
+            lists: in_namespace(&[Kind::Pod]),
+            databases: plan.databases.iter().filter(|db| db.cluster == *cluster).cloned().collect(),
+            ..Scope::default()
+        },
+    }
+}
+
+/// How far a step is.
+pub fn judge(until: &Until, seen: &Observed) -> Progress {
+    match until {
+        Until::Said => Progress::Done,
+        Until::Rolled { object, replicas } => rolled(object, *replicas, seen),
+        Until::Gone { object } => match seen.objects.get(object) {
+            None => Progress::Done,
+            Some(_) => going(0, 1, vec![format!("{object} is still there")]),
+        },
+        Until::PodsGone { object } => pods_gone(object, seen),
+        Until::Freed { claim, volume } => freed(claim, volume.as_ref(), seen),
+        Until::Joined { cluster, addresses } => joined(cluster, addresses, seen),
+    }
+}
+
+fn going(done: usize, of: usize, why: Vec<String>) -> Progress {
+    let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
+    Progress::Going { done: number(done), of: number(of), why }
+}
+
+/// Ready and of the newest revision, as many as asked, none besides, none on its way out: ready
+/// counts alone say "done" while a pod still terminates.
+fn rolled(set: &ObjectKey, replicas: u32, seen: &Observed) -> Progress {
+    let Some(live) = seen.objects.get(set) else {
+        return Progress::Failed(format!("{set} is gone"));
+    };
+    let wanted = i64::from(replicas);
+    let status = |field: &str| live.number(&format!("/status/{field}")).unwrap_or(0);
+    let current = live.number("/status/observedGeneration") >= live.number("/metadata/generation");
+    let counts = ["replicas", "readyReplicas", "updatedReplicas"];
+    let counted = counts.iter().all(|field| status(field) == wanted);
+    let leaving = pods::of_set(set, seen).any(|(_, pod)| pod.is_leaving());
+    if current && counted && !leaving {
+        return Progress::Done;
+    }
+    let fresh = pods::of_set(set, seen).filter(|(_, pod)| pods::is_fresh(live, pod)).count();
+    going(fresh, replicas as usize, pods::why_not_ready(set, seen))
+}
+
+fn pods_gone(set: &ObjectKey, seen: &Observed) -> Progress {
+    let left: Vec<&str> = pods::of_set(set, seen).map(|(key, _)| key.name.as_str()).collect();
+    match (seen.objects.get(set), left.as_slice()) {
+        (None, []) => Progress::Done,
+        (_, []) => going(0, 1, vec![format!("{set} is still there")]),
+        (_, left) => going(0, left.len(), vec![format!("stopping: {}", left.join(", "))]),
+    }
+}
+
+fn freed(claim: &ObjectKey, volume: Option<&ObjectKey>, seen: &Observed) -> Progress {
+    let volume = volume.and_then(|key| seen.objects.get_key_value(key));
+    let phase = |live: &LiveObject| live.text("/status/phase").unwrap_or("?").to_owned();
+    match (seen.objects.get(claim), volume) {
+        (None, None) => Progress::Done,
+        (Some(_), _) => going(0, 2, vec!["the claim is still there".into()]),
+        (None, Some((key, live))) => {
+            let message = live.text("/status/message").unwrap_or("its driver has not freed it yet");
+            going(1, 2, vec![format!("{key} is {}: {message}", phase(live))])
+        }
+    }
+}
+
+fn joined(cluster: &str, addresses: &BTreeSet<String>, seen: &Observed) -> Progress {
+    let pending = |why: String| going(0, addresses.len(), vec![why]);
+    match seen.databases.get(cluster) {
+        None | Some(DatabaseView::Absent) => pending("no ready member can be asked yet".to_owned()),
+        Some(DatabaseView::Unreachable { why }) => {
+            pending(format!("the database does not answer: {why}"))
+        }
+        Some(DatabaseView::Seen(topology)) => {
+            let short = |address: &str| address.split('.').next().unwrap_or(address).to_owned();
+            let missing: Vec<String> = addresses
+                .iter()
+                .filter_map(|address| match topology.members.get(address) {
+                    None => Some(format!("{} is not listed", short(address))),
+                    Some(member) if member.state == MemberState::Running => None,
+                    Some(member) => Some(format!("{} is {}", short(address), member.status)),
+                })
+                .collect();
+            if missing.is_empty() {
+                return Progress::Done;
+            }
+            going(addresses.len() - missing.len(), addresses.len(), missing)
+        }
+    }
+}

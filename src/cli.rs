@@ -1,0 +1,60 @@
+//! The command line: one file a verb; reads files and the environment, prints, and nothing else
+//! in this program does.
+
+mod apply;
+mod args;
+mod completions;
+mod confirm;
+mod destroy;
+mod exit;
+mod graph;
+mod planning;
+mod plan_verb;
+mod progress;
+mod saved;
+mod screen;
+mod show;
+mod source;
+mod status;
+mod validate;
+mod version;
+mod worlds;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Verb};
+use exit::{Exit, Failure};
+use screen::Screen;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    let screen = Screen::new(arguments.color, arguments.verb.json());
+    match run(&arguments, &screen) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            screen.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(arguments: &Arguments, screen: &Screen) -> Result<Exit, Failure> {
+    let target = &arguments.target;
+    match &arguments.verb {
+        Verb::Validate(options) => validate::run(options, screen),
+        Verb::Plan(options) => plan_verb::run(options, target, screen),
+        Verb::Apply(options) => apply::run(options, target, screen),
+        Verb::Destroy(options) => destroy::run(options, target, screen),
+        Verb::Show(options) => show::run(options, target, screen),
+        Verb::Status(options) => status::run(options, target, screen),
+        Verb::Graph(options) => graph::run(options, target, screen),
+        Verb::Version(options) => version::run(options, screen),
+        Verb::Completions(options) => completions::run(options, screen),
+    }
+}

@@ -1,0 +1,178 @@
+//! `tsinfra apply`, and what it shares with `destroy`: carrying out a plan in front of a user.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::args::{ApplyOptions, TargetOptions};
+use super::exit::{Exit, Failure};
+use super::progress::Progress;
+use super::screen::Screen;
+use super::source::{Input, Source};
+use super::worlds::{self, AnyWorld, connection};
+use super::{confirm, plan_verb, planning, source};
+use crate::apply::{self, Outcome};
+use crate::plan::{Plan, Purpose};
+use crate::render;
+use crate::world::World;
+
+/// Applies a stack or a saved plan.
+pub(super) fn run(
+    options: &ApplyOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    match source::either(&options.file, target)? {
+        Input::Stack(source) => stack(options, &source, screen),
+        Input::Plan(plan) => saved_plan(options, target, &plan, screen),
+    }
+}
+
+fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exit, Failure> {
+    json_needs_approval(options.json, options.auto_approve)?;
+    let world =
+        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
+    let runtime = planning::runtime()?;
+    let consents = &options.consent.addresses;
+    let plan = runtime.block_on(planning::plan(&world, source, Purpose::Apply, consents))?;
+    present(&plan, options.full, options.json, screen);
+    if !plan.blocked.is_empty() {
+        return Ok(Exit::Blocked);
+    }
+    if plan.steps.is_empty() {
+        // There may still be something to remember, such as a database's id.
+        runtime.block_on(carry_out(&world, &plan, options.json, screen))?;
+        return Ok(Exit::Done);
+    }
+    if !options.auto_approve {
+        let question =
+            format!("Apply this to stack `{}` {}?", plan.stack, render::plan::place(&plan));
+        confirm::ask(&question, "yes", "--auto-approve", screen)?;
+    }
+    let exit = runtime.block_on(carry_out(&world, &plan, options.json, screen))?;
+    if exit == Exit::Done && !options.json {
+        screen.print(&render::outcome::reach(&source.stack));
+    }
+    Ok(exit)
+}
+
+/// `apply --json` answers programs, which cannot be asked.
+pub(super) fn json_needs_approval(json: bool, approved: bool) -> Result<(), Failure> {
+    if json && !approved {
+        return Err(Failure::new(
+            "--json asks no questions",
+            "add --auto-approve, or apply a saved plan",
+        ));
+    }
+    Ok(())
+}
+
+fn saved_plan(
+    options: &ApplyOptions,
+    target: &TargetOptions,
+    plan: &Plan,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    if target.sandbox || target.context.is_some() || target.namespace.is_some() {
+        return Err(Failure::new(
+            "a saved plan has its target in it",
+            "leave out --sandbox, --context and --namespace, or plan again with them",
+        ));
+    }
+    if !options.consent.addresses.is_empty() {
+        return Err(Failure::new(
+            "a saved plan has its consents in it",
+            "plan again with --consent",
+        ));
+    }
+    present(plan, options.full, options.json, screen);
+    if !plan.blocked.is_empty() {
+        return Ok(Exit::Blocked);
+    }
+    let mut connection = plan.basis.connection.clone();
+    if let (Some(file), crate::plan::Connection::Kubernetes { kubeconfig, .. }) =
+        (&target.kubeconfig, &mut connection)
+    {
+        *kubeconfig = Some(file.display().to_string());
+    }
+    let world = worlds::open(&connection, None, worlds::Purpose::Act)?;
+    if world.target() != plan.basis.target {
+        return Err(Failure::Other {
+            what: format!(
+                "the plan was made for {}, but the kubeconfig leads to {}",
+                plan.basis.target,
+                world.target()
+            ),
+            help: Some("name the kubeconfig the plan was made with, or plan again".to_owned()),
+            exit: Exit::Halted,
+        });
+    }
+    if plan.steps.is_empty() {
+        return Ok(Exit::Done);
+    }
+    planning::runtime()?.block_on(carry_out(&world, plan, options.json, screen))
+}
+
+/// Shows the plan that is about to be carried out.
+pub(super) fn present(plan: &Plan, full: bool, json: bool, screen: &Screen) {
+    if json {
+        screen.json_line(&render::json::version());
+        screen.json_line(&render::json::planned(plan));
+    } else {
+        plan_verb::show(plan, full, screen);
+    }
+}
+
+/// Carries a plan out: events to the screen, Ctrl-C to a halt.
+pub(super) async fn carry_out(
+    world: &AnyWorld,
+    plan: &Plan,
+    json: bool,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let watch = tokio::spawn(interrupts(Arc::clone(&stop), *screen));
+    if !json && !plan.steps.is_empty() {
+        screen.line("");
+    }
+    let progress = Progress::new(screen, json);
+    let outcome = apply::run(world, plan, &stop, |event| progress.tell(plan, event)).await;
+    drop(progress);
+    watch.abort();
+    conclude(plan, &outcome, json, screen);
+    Ok(Exit::of(plan, &outcome, stop.load(Ordering::Relaxed)))
+}
+
+fn conclude(plan: &Plan, outcome: &Outcome, json: bool, screen: &Screen) {
+    let complete = outcome.is_complete(plan);
+    if json {
+        let left = plan.steps.len() - outcome.done.len();
+        screen.json_line(&render::json::ended(plan, complete, left));
+    } else if complete && !plan.steps.is_empty() {
+        screen.print(&render::outcome::complete(plan, screen.paint));
+    } else if !complete {
+        screen.print(&render::outcome::halted(plan, outcome, screen.paint));
+    }
+}
+
+/// The first Ctrl-C (or SIGTERM) stops what has not begun; the second leaves at once.
+async fn interrupts(stop: Arc<AtomicBool>, screen: Screen) {
+    let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.swap(true, Ordering::Relaxed) {
+            screen.remark(
+                "Interrupted twice: leaving at once. `tsinfra apply` resumes from what is there.",
+            );
+            #[expect(clippy::disallowed_methods, reason = "the second Ctrl-C asks for just this")]
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+        screen.remark("Interrupted: nothing new is started. Interrupt again to leave at once.");
+    }
+}

@@ -1,0 +1,53 @@
+//! `tsinfra plan`.
+
+use super::args::{PlanOptions, TargetOptions};
+use super::exit::{Exit, Failure};
+use super::screen::Screen;
+use super::worlds::{self, connection};
+use super::{planning, saved, source};
+use crate::plan::{Plan, Purpose};
+use crate::render;
+
+/// Shows what would be done.
+pub(super) fn run(
+    options: &PlanOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let source = source::stack(&options.stack.stack, target)?;
+    let purpose = if options.destroy { Purpose::Destroy } else { Purpose::Apply };
+    let world =
+        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Look)?;
+    let consents = &options.consent.addresses;
+    let plan = planning::runtime()?.block_on(planning::plan(&world, &source, purpose, consents))?;
+    if options.json {
+        screen.json_page(&render::json::plan(&plan));
+    } else {
+        show(&plan, options.full, screen);
+    }
+    if let Some(path) = &options.out {
+        saved::write(path, &plan)?;
+        if !options.json {
+            let path = path.display();
+            screen.line(&format!("\nSaved to {path}; `tsinfra apply {path}` does exactly this."));
+        }
+    }
+    Ok(verdict(&plan, options.detailed_exitcode))
+}
+
+/// Prints a plan as text.
+pub(super) fn show(plan: &Plan, full: bool, screen: &Screen) {
+    let style = render::plan::Style { paint: screen.paint, full };
+    screen.print(&render::plan::plan(plan, style));
+}
+
+/// The exit code a plan leads to.
+pub(super) fn verdict(plan: &Plan, detailed: bool) -> Exit {
+    if !plan.blocked.is_empty() {
+        Exit::Blocked
+    } else if detailed && !plan.steps.is_empty() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    }
+}

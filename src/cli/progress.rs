@@ -1,0 +1,89 @@
+//! Events on their way to the screen: moving bars on a terminal, plain lines elsewhere, JSON lines
+//! for programs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::screen::Screen;
+use crate::apply::event::{Event, What};
+use crate::plan::Plan;
+use crate::plan::step::StepId;
+use crate::render::{events, json};
+
+/// How often a moving bar moves.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Where events go.
+pub(super) enum Progress<'a> {
+    /// One JSON object a line.
+    Json(&'a Screen),
+    /// One line an event.
+    Lines(&'a Screen),
+    /// A spinner for each running step above which finished steps scroll away.
+    Bars(Screen, MultiProgress, RefCell<BTreeMap<StepId, ProgressBar>>),
+}
+
+impl<'a> Progress<'a> {
+    /// The fitting one.
+    pub(super) fn new(screen: &'a Screen, json: bool) -> Self {
+        if json {
+            Self::Json(screen)
+        } else if std::io::stdout().is_terminal() {
+            let draw = indicatif::ProgressDrawTarget::stdout();
+            Self::Bars(*screen, MultiProgress::with_draw_target(draw), RefCell::default())
+        } else {
+            Self::Lines(screen)
+        }
+    }
+
+    /// Shows an event.
+    pub(super) fn tell(&self, plan: &Plan, event: &Event) {
+        match self {
+            Self::Json(screen) => screen.json_line(&json::event(plan, event)),
+            Self::Lines(screen) if events::is_news(plan, event) => {
+                screen.line(&events::line(plan, event, screen.paint));
+            }
+            Self::Lines(_) => {}
+            Self::Bars(screen, all, bars) => bar(screen, all, bars, plan, event),
+        }
+    }
+}
+
+fn bar(
+    screen: &Screen,
+    all: &MultiProgress,
+    bars: &RefCell<BTreeMap<StepId, ProgressBar>>,
+    plan: &Plan,
+    event: &Event,
+) {
+    let mut bars = bars.borrow_mut();
+    let title = plan.steps.get(&event.step).map_or(event.step.0.as_str(), |step| &step.title);
+    match &event.what {
+        What::Begun => {
+            let bar = all.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.set_message(title.to_owned());
+            bar.enable_steady_tick(TICK);
+            bars.insert(event.step.clone(), bar);
+        }
+        What::Waiting { done, of, why } => {
+            if let Some(bar) = bars.get(&event.step) {
+                bar.set_message(events::waiting(title, *done, *of, why));
+            }
+        }
+        What::Done { .. } | What::Ended { .. } => {
+            if let Some(bar) = bars.remove(&event.step) {
+                bar.finish_and_clear();
+            }
+            let line = events::line(plan, event, screen.paint);
+            // The terminal may have gone away; the apply must not stop for that.
+            let _ = all.println(line);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Opening the world a stack is for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::exit::Failure;
+use crate::inventory::Inventory;
+use crate::live::{Live, LiveOptions};
+use crate::observed::{Observed, Scope};
+use crate::plan::Connection;
+use crate::plan::step::Action;
+use crate::sandbox::{Furniture, Sandbox};
+use crate::stack::{Stack, Target, TierKind};
+use crate::world::{Draft, Preview, Refused, Unseen, World};
+
+/// Where the sandbox is kept, below the current folder.
+const SANDBOX_FOLDER: &str = ".tsinfra";
+
+/// One of the two worlds.
+pub(super) enum AnyWorld {
+    /// The simulated one.
+    Sandbox(Box<Sandbox>),
+    /// The real one.
+    Live(Box<Live>),
+}
+
+/// Whether a world is opened to look or to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Nothing is written.
+    Look,
+    /// Things are written; no other tsinfra may write to the same sandbox meanwhile.
+    Act,
+}
+
+/// How a stack's target is reached, as a plan remembers it.
+pub(super) fn connection(stack: &Stack) -> Connection {
+    match &stack.target {
+        Target::Sandbox => Connection::Sandbox,
+        Target::Kubernetes { kubeconfig, context } => {
+            Connection::Kubernetes { kubeconfig: kubeconfig.clone(), context: context.clone() }
+        }
+    }
+}
+
+/// Opens the world at a connection. A sandbox is furnished with what the stack finds on a real
+/// cluster: nodes with the names and labels it asks for, and classes it names.
+pub(super) fn open(
+    connection: &Connection,
+    stack: Option<&Stack>,
+    purpose: Purpose,
+) -> Result<AnyWorld, Failure> {
+    match connection {
+        Connection::Sandbox => {
+            let folder = Path::new(SANDBOX_FOLDER);
+            let opened = match purpose {
+                Purpose::Look => Sandbox::read_only(folder),
+                Purpose::Act => Sandbox::open(folder),
+            };
+            let sandbox = opened.map_err(|error| Failure::plain(error.to_string()))?;
+            if let Some(stack) = stack {
+                sandbox.furnish(&furniture(stack));
+            }
+            Ok(AnyWorld::Sandbox(Box::new(sandbox)))
+        }
+        Connection::Kubernetes { kubeconfig, context } => {
+            let options = LiveOptions {
+                kubeconfig: kubeconfig.as_ref().map(PathBuf::from),
+                context: context.clone(),
+            };
+            Ok(AnyWorld::Live(Box::new(Live::open(options))))
+        }
+    }
+}
+
+fn furniture(stack: &Stack) -> Furniture {
+    let mut furniture = Furniture::default();
+    for tier in stack.storage.values() {
+        match &tier.kind {
+            TierKind::Local(volumes) => {
+                furniture
+                    .nodes
+                    .extend(volumes.iter().map(|volume| (volume.node.clone(), BTreeMap::new())));
+            }
+            TierKind::LocalOnNodes { labels, .. } => {
+                furniture.selectors.push(labels.clone());
+            }
+            TierKind::CsiClass { class } => {
+                furniture.classes.insert(
+                    class.clone(),
+                    crate::desired::storage::policy(tier.reclaim).to_owned(),
+                );
+            }
+            TierKind::Csi { .. } => {}
+        }
+    }
+    for pool in stack.clusters.values().flat_map(|cluster| cluster.pools.values()) {
+        furniture.selectors.push(pool.pod.node_selector.clone());
+    }
+    furniture
+}
+
+impl World for AnyWorld {
+    fn target(&self) -> String {
+        match self {
+            Self::Sandbox(world) => world.target(),
+            Self::Live(world) => world.target(),
+        }
+    }
+
+    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
+        match self {
+            Self::Sandbox(world) => world.look(scope).await,
+            Self::Live(world) => world.look(scope).await,
+        }
+    }
+
+    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
+        match self {
+            Self::Sandbox(world) => world.preview(draft).await,
+            Self::Live(world) => world.preview(draft).await,
+        }
+    }
+
+    async fn perform(&self, action: &Action) -> Result<(), Refused> {
+        match self {
+            Self::Sandbox(world) => world.perform(action).await,
+            Self::Live(world) => world.perform(action).await,
+        }
+    }
+
+    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
+        match self {
+            Self::Sandbox(world) => world.keep(inventory).await,
+            Self::Live(world) => world.keep(inventory).await,
+        }
+    }
+
+    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
+        match self {
+            Self::Sandbox(world) => world.drop_record(namespace, stack).await,
+            Self::Live(world) => world.drop_record(namespace, stack).await,
+        }
+    }
+
+    async fn stir(&self, scope: &Scope, at_most: Duration) {
+        match self {
+            Self::Sandbox(world) => world.stir(scope, at_most).await,
+            Self::Live(world) => world.stir(scope, at_most).await,
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match self {
+            Self::Sandbox(world) => world.elapsed(),
+            Self::Live(world) => world.elapsed(),
+        }
+    }
+}

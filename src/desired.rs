@@ -1,0 +1,146 @@
+//! What the stack asks for, as Kubernetes objects and database members: a pure translation.
+
+pub mod labels;
+pub mod members;
+pub mod pod;
+pub mod scope;
+pub mod services;
+pub mod stateful_set;
+pub mod storage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use db_engine::cluster::Role;
+use serde_json::{Value, json};
+
+use crate::object::{Kind, ObjectKey};
+use crate::observed::{DatabaseScope, Observed};
+use crate::stack::{Cluster, Pool, Reclaim, Stack};
+
+/// Everything a stack asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Objects to be there, by name.
+    pub objects: BTreeMap<ObjectKey, DesiredObject>,
+    /// Clusters by name.
+    pub clusters: BTreeMap<String, DesiredCluster>,
+    /// StorageClasses that must exist already, with the reclaim policy the stack counts on and
+    /// the tier that says so.
+    pub foreign_classes: BTreeMap<String, (Reclaim, String)>,
+}
+
+/// One object to be there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredObject {
+    /// The manifest: only what tsinfra decides, nothing the server fills in.
+    pub manifest: Value,
+    /// What it is to a reader.
+    pub summary: String,
+    /// Whether it opens the database to the outside.
+    pub exposes: bool,
+}
+
+/// One cluster to be there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredCluster {
+    /// Pools in the order they start: control first, then by name.
+    pub pools: Vec<DesiredPool>,
+    /// How to reach its own view of itself.
+    pub database: DatabaseScope,
+    /// Whether deleting its data is refused.
+    pub protect: bool,
+}
+
+/// One pool to be there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredPool {
+    /// The pool's name in its cluster.
+    pub name: String,
+    /// What its members do.
+    pub role: Role,
+    /// Its StatefulSet.
+    pub set: ObjectKey,
+    /// What an operator calls a member, e.g. `DataNode`.
+    pub title: &'static str,
+    /// Addresses its members register with.
+    pub addresses: BTreeSet<String>,
+    /// How long one member may take until it is ready, in seconds.
+    pub ready_within_seconds: u64,
+    /// Objects that must be there before its members start.
+    pub needs: Vec<ObjectKey>,
+}
+
+impl DesiredPool {
+    /// How many members it has.
+    pub fn replicas(&self) -> u32 {
+        u32::try_from(self.addresses.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Translates a stack. Only tiers that select nodes by label need `observed`, for the nodes.
+pub fn lower(stack: &Stack, observed: &Observed) -> Desired {
+    let mut objects = BTreeMap::new();
+    objects.insert(ObjectKey::global(Kind::Namespace, &stack.namespace), namespace(stack));
+    let mut foreign_classes = BTreeMap::new();
+    for tier in stack.storage.values() {
+        objects.extend(storage::objects(stack, tier, observed));
+        foreign_classes.extend(storage::foreign_class(tier));
+    }
+    let mut clusters = BTreeMap::new();
+    for cluster in stack.clusters.values() {
+        objects.extend(services::objects(stack, cluster));
+        for pool in cluster.pools.values() {
+            let (key, set) = stateful_set::object(stack, cluster, pool);
+            objects.insert(key, set);
+        }
+        clusters.insert(cluster.name.clone(), desired_cluster(stack, cluster, &objects));
+    }
+    Desired { objects, clusters, foreign_classes }
+}
+
+fn namespace(stack: &Stack) -> DesiredObject {
+    let manifest = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": stack.namespace },
+    });
+    DesiredObject { manifest, summary: "kept on destroy".to_owned(), exposes: false }
+}
+
+fn desired_cluster(
+    stack: &Stack,
+    cluster: &Cluster,
+    objects: &BTreeMap<ObjectKey, DesiredObject>,
+) -> DesiredCluster {
+    let mut pools: Vec<&Pool> = cluster.pools.values().collect();
+    pools.sort_by_key(|pool| (pool.role != Role::Control, pool.name.clone()));
+    DesiredCluster {
+        pools: pools.into_iter().map(|pool| desired_pool(stack, cluster, pool, objects)).collect(),
+        database: members::database(stack, cluster),
+        protect: cluster.protect,
+    }
+}
+
+fn desired_pool(
+    stack: &Stack,
+    cluster: &Cluster,
+    pool: &Pool,
+    objects: &BTreeMap<ObjectKey, DesiredObject>,
+) -> DesiredPool {
+    let name = Stack::pool_name(&cluster.name, &pool.name);
+    let volumes_and_class = objects.iter().filter(|(key, object)| {
+        matches!(key.kind, Kind::StorageClass | Kind::PersistentVolume)
+            && labels::tier_of(&object.manifest) == Some(pool.tier.as_str())
+    });
+    let mut needs: Vec<ObjectKey> = volumes_and_class.map(|(key, _)| key.clone()).collect();
+    needs.push(ObjectKey::within(Kind::Service, &stack.namespace, &name));
+    DesiredPool {
+        name: pool.name.clone(),
+        role: pool.role,
+        set: ObjectKey::within(Kind::StatefulSet, &stack.namespace, &name),
+        title: members::workload(stack, cluster, pool).title,
+        addresses: members::addresses(stack, cluster, pool),
+        ready_within_seconds: pool.ready_within_seconds,
+        needs,
+    }
+}

@@ -1,0 +1,43 @@
+//! What has to be looked at before a stack can be planned.
+
+use super::members;
+use crate::object::{Kind, LABEL_STACK, Labels, ObjectKey};
+use crate::observed::{List, Scope};
+use crate::stack::{Stack, TierKind};
+
+/// Kinds looked at in the stack's namespace: all of each, because a stranger's object of a name
+/// the stack wants matters as much as its own.
+const NAMESPACED: [Kind; 5] = [
+    Kind::Service,
+    Kind::PodDisruptionBudget,
+    Kind::StatefulSet,
+    Kind::PersistentVolumeClaim,
+    Kind::Pod,
+];
+
+/// The whole look a plan is made from: one LIST a kind.
+pub fn scope(stack: &Stack) -> Scope {
+    let mut lists: Vec<List> = NAMESPACED
+        .into_iter()
+        .map(|kind| List { kind, namespace: Some(stack.namespace.clone()), labels: Labels::new() })
+        .collect();
+    let ours: Labels = [(LABEL_STACK.to_owned(), stack.name.clone())].into();
+    let mut gets = vec![ObjectKey::global(Kind::Namespace, &stack.namespace)];
+    for tier in stack.storage.values() {
+        gets.push(ObjectKey::global(Kind::StorageClass, stack.storage_class(tier)));
+    }
+    for kind in [Kind::StorageClass, Kind::PersistentVolume] {
+        lists.push(List { kind, namespace: None, labels: ours.clone() });
+    }
+    let by_node = |tier: &crate::stack::Tier| matches!(tier.kind, TierKind::LocalOnNodes { .. });
+    if stack.storage.values().any(by_node) {
+        lists.push(List { kind: Kind::Node, namespace: None, labels: Labels::new() });
+    }
+    Scope {
+        lists,
+        gets,
+        events_in: None,
+        databases: members::databases(stack),
+        inventory: Some((stack.namespace.clone(), stack.name.clone())),
+    }
+}

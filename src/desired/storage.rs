@@ -1,0 +1,136 @@
+//! A storage tier as a StorageClass and, for local tiers, its PersistentVolumes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{DesiredObject, labels};
+use crate::fields::hex;
+use crate::object::{Kind, ObjectKey};
+use crate::observed::{LiveObject, Observed};
+use crate::stack::{LocalVolume, Reclaim, Stack, Tier, TierKind};
+
+/// The label a node's name is matched by.
+const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
+
+/// What a tier needs to be there.
+pub fn objects(
+    stack: &Stack,
+    tier: &Tier,
+    observed: &Observed,
+) -> BTreeMap<ObjectKey, DesiredObject> {
+    let mut objects = BTreeMap::new();
+    objects.extend(class(stack, tier));
+    for volume in volumes(tier, observed) {
+        let (key, object) = persistent_volume(stack, tier, &volume);
+        objects.insert(key, object);
+    }
+    objects
+}
+
+/// The class a tier uses but does not make: its name, what the stack counts on, and the tier.
+pub fn foreign_class(tier: &Tier) -> Option<(String, (Reclaim, String))> {
+    match &tier.kind {
+        TierKind::CsiClass { class } => Some((class.clone(), (tier.reclaim, tier.name.clone()))),
+        _ => None,
+    }
+}
+
+/// The directories of a local tier, on the nodes there are.
+pub fn volumes(tier: &Tier, observed: &Observed) -> Vec<LocalVolume> {
+    match &tier.kind {
+        TierKind::Local(volumes) => volumes.clone(),
+        TierKind::LocalOnNodes { labels, path, per_node, capacity } => observed
+            .of_kind(Kind::Node)
+            .filter(|(_, node)| labels.iter().all(|(k, v)| node.label(k) == Some(v)))
+            .map(|(key, node)| hostname(key, node))
+            .flat_map(|node| {
+                (0..*per_node).map(move |index| LocalVolume {
+                    node: node.clone(),
+                    path: path.replace("{index}", &index.to_string()),
+                    capacity: *capacity,
+                })
+            })
+            .collect(),
+        TierKind::Csi { .. } | TierKind::CsiClass { .. } => Vec::new(),
+    }
+}
+
+fn hostname(key: &ObjectKey, node: &LiveObject) -> String {
+    node.label(LABEL_HOSTNAME).unwrap_or(&key.name).to_owned()
+}
+
+/// The word Kubernetes has for a reclaim policy.
+pub fn policy(reclaim: Reclaim) -> &'static str {
+    match reclaim {
+        Reclaim::Retain => "Retain",
+        Reclaim::Delete => "Delete",
+    }
+}
+
+fn class(stack: &Stack, tier: &Tier) -> Option<(ObjectKey, DesiredObject)> {
+    let (provisioner, parameters, expandable, what) = match &tier.kind {
+        TierKind::CsiClass { .. } => return None,
+        TierKind::Local(_) | TierKind::LocalOnNodes { .. } => {
+            ("kubernetes.io/no-provisioner", &BTreeMap::new(), false, "local volumes")
+        }
+        TierKind::Csi { provisioner, parameters, expandable } => {
+            (provisioner.as_str(), parameters, *expandable, provisioner.as_str())
+        }
+    };
+    let name = stack.storage_class(tier);
+    let mut manifest = json!({
+        "apiVersion": Kind::StorageClass.api_version(),
+        "kind": Kind::StorageClass.word(),
+        "metadata": { "name": name, "labels": labels::of_tier(stack, &tier.name) },
+        "provisioner": provisioner,
+        "reclaimPolicy": policy(tier.reclaim),
+        // A claim binds when its pod is placed, so that volume and pod agree on the node.
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": expandable,
+    });
+    if !parameters.is_empty() {
+        manifest["parameters"] = json!(parameters);
+    }
+    let summary = format!("tier `{}`: {what}, {}", tier.name, policy(tier.reclaim));
+    let object = DesiredObject { manifest, summary, exposes: false };
+    Some((ObjectKey::global(Kind::StorageClass, name), object))
+}
+
+/// The name of a volume: the node is in it for people, the path's hash to tell two apart.
+fn volume_name(stack: &Stack, tier: &Tier, volume: &LocalVolume) -> String {
+    let hash = hex(&Sha256::digest(volume.path.as_bytes()));
+    format!("{}-{}-{}-{}", stack.name, tier.name, volume.node, &hash[..8])
+}
+
+fn persistent_volume(
+    stack: &Stack,
+    tier: &Tier,
+    volume: &LocalVolume,
+) -> (ObjectKey, DesiredObject) {
+    let name = volume_name(stack, tier, volume);
+    let manifest = json!({
+        "apiVersion": Kind::PersistentVolume.api_version(),
+        "kind": Kind::PersistentVolume.word(),
+        "metadata": { "name": name, "labels": labels::of_tier(stack, &tier.name) },
+        "spec": {
+            "capacity": { "storage": volume.capacity.to_string() },
+            "accessModes": ["ReadWriteOnce"],
+            "volumeMode": "Filesystem",
+            "persistentVolumeReclaimPolicy": policy(tier.reclaim),
+            "storageClassName": stack.storage_class(tier),
+            "local": { "path": volume.path },
+            "nodeAffinity": node_affinity(&volume.node),
+        },
+    });
+    let summary = format!("{} of {} on {}", volume.path, volume.capacity, volume.node);
+    let object = DesiredObject { manifest, summary, exposes: false };
+    (ObjectKey::global(Kind::PersistentVolume, name), object)
+}
+
+fn node_affinity(node: &str) -> Value {
+    json!({ "required": { "nodeSelectorTerms": [{
+        "matchExpressions": [{ "key": LABEL_HOSTNAME, "operator": "In", "values": [node] }],
+    }] } })
+}

@@ -1,0 +1,94 @@
+//! Server-side apply on plain values: what an object becomes when a manifest is applied to it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::path::{Element, Path, Shape, covers, shape_of};
+use super::{asks_for, leaves, value_at};
+
+/// What a live object becomes when its owner applies a manifest: fields it sets are set, fields
+/// it owned and sets no more are removed, everything else stays.
+pub fn applied(live: &Value, manifest: &Value, owned: &BTreeSet<String>) -> Value {
+    let mut result = live.clone();
+    let asked = leaves(manifest);
+    for path in leaves(live).keys() {
+        let name = path.to_string();
+        let ours = owned.iter().any(|own| covers(own, &name));
+        if ours && !asks_for(&asked, &name) {
+            remove(&mut result, path);
+        }
+    }
+    overlay(&mut Path::default(), &mut result, manifest);
+    result
+}
+
+fn overlay(path: &mut Path, live: &mut Value, asked: &Value) {
+    match (&mut *live, asked, shape_of(path)) {
+        (Value::Object(live), Value::Object(asked), Shape::Granular) => {
+            for (name, asked) in asked {
+                path.0.push(Element::Field(name.clone()));
+                overlay(path, live.entry(name.clone()).or_insert(Value::Null), asked);
+                path.0.pop();
+            }
+        }
+        (Value::Array(list), Value::Array(asked), Shape::Keyed(keys)) => {
+            for asked in asked {
+                let element = Element::keyed(keys, asked);
+                let place = list.iter().position(|candidate| element.names(candidate));
+                let place = place.unwrap_or_else(|| {
+                    list.push(Value::Object(Map::new()));
+                    list.len() - 1
+                });
+                path.0.push(element);
+                overlay(path, &mut list[place], asked);
+                path.0.pop();
+            }
+        }
+        _ => {
+            let kept_defaults = super::satisfied(path, asked, live);
+            if !kept_defaults {
+                *live = asked.clone();
+            }
+        }
+    }
+}
+
+/// Takes a field out of an object, and the maps and list elements that are empty without it.
+pub fn remove(object: &mut Value, path: &Path) {
+    if value_at(object, path).is_some() {
+        take_out(object, &path.0);
+    }
+}
+
+fn take_out(value: &mut Value, rest: &[Element]) -> bool {
+    let Some((first, rest)) = rest.split_first() else { return true };
+    match (value, first) {
+        (Value::Object(map), Element::Field(name)) => {
+            if map.get_mut(name).is_some_and(|child| take_out(child, rest)) {
+                map.remove(name);
+            }
+            map.is_empty()
+        }
+        (Value::Array(list), Element::Keyed(_) | Element::Member(_)) => {
+            let Some(place) = list.iter().position(|candidate| first.names(candidate)) else {
+                return list.is_empty();
+            };
+            let only_keys_left = take_out(&mut list[place], rest) || bare(&list[place], first);
+            if only_keys_left {
+                list.remove(place);
+            }
+            list.is_empty()
+        }
+        _ => false,
+    }
+}
+
+fn bare(value: &Value, element: &Element) -> bool {
+    match (value, element) {
+        (Value::Object(map), Element::Keyed(keys)) => {
+            map.keys().all(|name| keys.iter().any(|(key, _)| key == name))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,143 @@
+//! The name of a field inside an object, and which lists and maps are owned as a whole.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// A field's place in an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path(pub Vec<Element>);
+
+/// One part of a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// A map's field.
+    Field(String),
+    /// An element of a list with keys: each key and its value, as JSON text.
+    Keyed(Vec<(String, String)>),
+    /// A value of a list that is a set, as JSON text.
+    Member(String),
+    /// Anything in a list by its place; only seen in what other tools own.
+    Index(usize),
+}
+
+/// How a list or map is owned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Field by field; a list of this shape is owned as a whole.
+    Granular,
+    /// A map owned as a whole.
+    AtomicMap,
+    /// A list whose elements are told apart by these keys.
+    Keyed(&'static [&'static str]),
+}
+
+/// How the list or map at a path is owned, after the `x-kubernetes-list-type`, `-list-map-keys`
+/// and `-map-type` marks of the API's OpenAPI schema (v1.36) for the kinds tsinfra writes.
+pub fn shape_of(path: &Path) -> Shape {
+    let Some(Element::Field(name)) = path.0.last() else { return Shape::Granular };
+    let inside = |what: &str| path.0.iter().any(|element| *element == Element::Field(what.into()));
+    match name.as_str() {
+        "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => {
+            Shape::Keyed(&["name"])
+        }
+        "ports" if inside("containers") => Shape::Keyed(&["containerPort", "protocol"]),
+        "ports" => Shape::Keyed(&["port", "protocol"]),
+        "volumeMounts" => Shape::Keyed(&["mountPath"]),
+        "topologySpreadConstraints" => Shape::Keyed(&["topologyKey", "whenUnsatisfiable"]),
+        "conditions" => Shape::Keyed(&["type"]),
+        "ownerReferences" => Shape::Keyed(&["uid"]),
+        "selector" | "labelSelector" | "nodeSelector" | "fieldRef" | "required" => Shape::AtomicMap,
+        _ => Shape::Granular,
+    }
+}
+
+/// Whether one path text names another field or something that field is inside of.
+pub fn covers(outer: &str, inner: &str) -> bool {
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
+}
+
+impl Element {
+    /// The element of a keyed list that a value stands for.
+    pub fn keyed(keys: &[&str], value: &Value) -> Self {
+        let part = |key: &&str| {
+            let value = value.get(*key).unwrap_or(&Value::Null);
+            ((*key).to_owned(), value.to_string())
+        };
+        Self::Keyed(keys.iter().map(part).collect())
+    }
+
+    /// The element a key of a `fieldsV1` map stands for: `f:name`, `k:{…}`, `v:…`, `i:n`.
+    pub fn from_fields_v1(key: &str) -> Option<Self> {
+        let (kind, rest) = key.split_once(':')?;
+        match kind {
+            "f" => Some(Self::Field(rest.to_owned())),
+            "v" => Some(Self::Member(rest.to_owned())),
+            "i" => rest.parse().ok().map(Self::Index),
+            "k" => {
+                let keys: serde_json::Map<String, Value> = serde_json::from_str(rest).ok()?;
+                Some(Self::Keyed(keys.into_iter().map(|(key, v)| (key, v.to_string())).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The part of a value this element names.
+    pub fn step_into<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match self {
+            Self::Field(name) => value.get(name),
+            Self::Keyed(_) | Self::Member(_) => {
+                value.as_array()?.iter().find(|candidate| self.names(candidate))
+            }
+            Self::Index(index) => value.get(index),
+        }
+    }
+
+    /// Whether this element names that value of a list.
+    pub fn names(&self, candidate: &Value) -> bool {
+        match self {
+            Self::Keyed(keys) => keys.iter().all(|(key, wanted)| {
+                let found = candidate.get(key).unwrap_or(&Value::Null).to_string();
+                found == *wanted
+            }),
+            Self::Member(text) => {
+                let found = candidate.to_string();
+                found == *text
+            }
+            Self::Field(_) | Self::Index(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|element| element.fmt(f))
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        };
+        match self {
+            Self::Field(name) if plain(name) => write!(f, ".{name}"),
+            Self::Field(name) => write!(f, "[{}]", Value::from(name.as_str())),
+            Self::Keyed(keys) => {
+                let parts: Vec<String> = keys
+                    .iter()
+                    .map(|(key, value)| match value.trim_matches('"') {
+                        bare if plain(bare) => format!("{key}={bare}"),
+                        _ => format!("{key}={value}"),
+                    })
+                    .collect();
+                write!(f, "[{}]", parts.join(","))
+            }
+            Self::Member(value) => write!(f, "[={value}]"),
+            Self::Index(index) => write!(f, "[{index}]"),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Foreign text as it may be shown: nothing in it moves a cursor or hides what it says (rule 14).
+
+/// Text with every character that could move a cursor or hide another spelt out.
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmless(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
+    }
+    shown
+}
+
+/// Whether a terminal merely prints a character: no control, no change of direction, no width of
+/// zero.
+fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        && !matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        && !matches!(c, '\u{e0000}'..='\u{e0fff}')
+}

@@ -1,0 +1,134 @@
+//! What a stack owns, by its own record: kept in the cluster, beside what it describes.
+//!
+//! The record is a ConfigMap that is also a valid ApplySet parent (KEP-3659), so that other tools
+//! can tell that these objects have an owner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::object::{FIELD_MANAGER, Kind, LABEL_MANAGED_BY, LABEL_STACK, ObjectKey};
+
+/// The version of the record this program writes; it reads any record of the same major number.
+pub const INVENTORY_FORMAT: u32 = 1;
+
+/// What a stack owns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Version of the record.
+    pub format: u32,
+    /// The stack's name.
+    pub stack: String,
+    /// The namespace the stack (and this record) lives in.
+    pub namespace: String,
+    /// Objects made, or about to be made, for the stack.
+    pub items: BTreeMap<ObjectKey, Item>,
+    /// Clusters by name.
+    pub clusters: BTreeMap<String, ClusterRecord>,
+}
+
+/// One owned object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its uid; empty while it is only meant to be made.
+    pub uid: String,
+}
+
+/// What is remembered of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterRecord {
+    /// The id the engine gave itself; empty until it was first seen.
+    pub cluster_id: String,
+    /// Whether deleting its data is refused.
+    pub protect: bool,
+}
+
+impl Inventory {
+    /// An empty record.
+    pub fn new(stack: &str, namespace: &str) -> Self {
+        Self {
+            format: INVENTORY_FORMAT,
+            stack: stack.to_owned(),
+            namespace: namespace.to_owned(),
+            items: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+        }
+    }
+
+    /// The ConfigMap a stack's record is kept in.
+    pub fn key(namespace: &str, stack: &str) -> ObjectKey {
+        ObjectKey::within(Kind::ConfigMap, namespace, format!("tsinfra-{stack}"))
+    }
+
+    /// The ConfigMap that holds this record: the same in every world.
+    pub fn to_config_map(&self) -> Value {
+        let group_kind = |kind: Kind| match kind.api_version().split_once('/') {
+            Some((group, _)) => format!("{kind}.{group}"),
+            None => kind.to_string(),
+        };
+        let kinds: BTreeSet<String> = self.items.keys().map(|key| group_kind(key.kind)).collect();
+        let kinds: Vec<String> = kinds.into_iter().collect();
+        let record = json!(self).to_string();
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": Self::key(&self.namespace, &self.stack).name,
+                "namespace": self.namespace,
+                "labels": {
+                    "applyset.kubernetes.io/id": apply_set_id(&self.namespace, &self.stack),
+                    LABEL_MANAGED_BY: FIELD_MANAGER,
+                    LABEL_STACK: self.stack,
+                },
+                "annotations": {
+                    "applyset.kubernetes.io/tooling": concat!("tsinfra/v", env!("CARGO_PKG_VERSION")),
+                    "applyset.kubernetes.io/contains-group-kinds": kinds.join(","),
+                },
+            },
+            "data": { RECORD: record },
+        })
+    }
+
+    /// The record a ConfigMap holds.
+    pub fn from_config_map(config_map: &Value) -> Result<Self, BadRecord> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let text = config_map.get("data").and_then(|data| data.get(RECORD)?.as_str());
+        let text = text.ok_or(BadRecord::Missing)?;
+        let damaged = |error: serde_json::Error| BadRecord::Damaged(error.to_string());
+        let head: Head = serde_json::from_str(text).map_err(damaged)?;
+        if head.format > INVENTORY_FORMAT {
+            return Err(BadRecord::Newer(head.format));
+        }
+        serde_json::from_str(text).map_err(damaged)
+    }
+}
+
+/// The key of the ConfigMap's data the record is kept under.
+const RECORD: &str = "inventory.json";
+
+/// A ConfigMap that holds no record this program can read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecord {
+    /// It has no record in it.
+    #[error("it has no `{RECORD}`; if the stack is known to own nothing, delete the ConfigMap")]
+    Missing,
+    /// The record cannot be read.
+    #[error("its `{RECORD}` is damaged ({0}); restore the ConfigMap from a backup")]
+    Damaged(String),
+    /// A later program wrote it.
+    #[error("it was written by a newer tsinfra (format {0}); use that one")]
+    Newer(u32),
+}
+
+/// The ApplySet id of a stack's record: `applyset-<base64url(sha256(name.namespace.kind.group))>-v1`.
+pub fn apply_set_id(namespace: &str, stack: &str) -> String {
+    let parent = format!("{}.{namespace}.ConfigMap.", Inventory::key(namespace, stack).name);
+    format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(Sha256::digest(parent.as_bytes())))
+}

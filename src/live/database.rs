@@ -1,0 +1,311 @@
+//! A database's own view of itself: its statements, sent to one of its pods through the API server.
+//!
+//! The port is forwarded as `kubectl port-forward` does, so that nothing has to be exposed and the
+//! kubeconfig is all that is needed. Each view is a new connection: a pod may be another by then.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use db_engine::cluster::EngineKind;
+use db_engine::drivers::driver;
+use db_engine::engine::{Topology, Unreadable};
+use db_engine::iotdb::rest;
+use db_engine::statement::{Answer, Statement};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::live::errors::{Asked, Failure, Trouble, broken};
+use crate::live::listing::list;
+use crate::live::request::{Link, encoded};
+use crate::object::Kind;
+use crate::observed::{DatabaseScope, DatabaseView, List};
+use crate::world::Unseen;
+
+/// How long one pod has for all statements.
+const TRY_LIMIT: Duration = Duration::from_secs(10);
+/// How many pods are asked before giving up.
+const TRIES: usize = 3;
+/// How long to wait for the reason of a connection that ended at once.
+const REASON_LIMIT: Duration = Duration::from_millis(200);
+
+/// Asks the first of a cluster's ready pods that answers. That no pod could be asked is an answer
+/// too; only a failure to read Kubernetes itself is an error.
+pub(crate) async fn view(link: &Link, scope: &DatabaseScope) -> Result<DatabaseView, Unseen> {
+    let pods = ready_pods(link, scope).await?;
+    if pods.is_empty() {
+        return Ok(DatabaseView::Absent);
+    }
+    let login = match login(link, scope).await {
+        Ok(login) => login,
+        Err(why) => return Ok(DatabaseView::Unreachable { why }),
+    };
+    let mut tried = Vec::new();
+    for pod in pods.into_iter().take(TRIES) {
+        let limit = || Silence::Here(format!("no answer within {} s", TRY_LIMIT.as_secs()));
+        let asked = timeout(TRY_LIMIT, ask(link, scope, &pod, &login)).await;
+        match asked.map_err(|_| limit()).flatten() {
+            Ok(topology) => return Ok(DatabaseView::Seen(topology)),
+            Err(Silence::Everywhere(why)) => return Ok(DatabaseView::Unreachable { why }),
+            Err(Silence::Here(why)) => tried.push((pod, why)),
+        }
+    }
+    Ok(DatabaseView::Unreachable { why: summed_up(&tried) })
+}
+
+/// Why a pod gave no view.
+enum Silence {
+    /// Another one may.
+    Here(String),
+    /// No other will: asking on would only look like guessing at passwords.
+    Everywhere(String),
+}
+
+/// Each reason once, with the pods it was given by.
+fn summed_up(tried: &[(String, String)]) -> String {
+    let mut pods_by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (pod, why) in tried {
+        pods_by_reason.entry(why).or_default().push(pod);
+    }
+    let parts: Vec<String> =
+        pods_by_reason.iter().map(|(why, pods)| format!("{}: {why}", pods.join(", "))).collect();
+    parts.join("; ")
+}
+
+/// Pods that may be asked, by name.
+async fn ready_pods(link: &Link, scope: &DatabaseScope) -> Result<Vec<String>, Unseen> {
+    let wanted = List {
+        kind: Kind::Pod,
+        namespace: Some(scope.namespace.clone()),
+        labels: scope.labels.clone(),
+    };
+    let mut names: Vec<String> = list(link, &wanted)
+        .await?
+        .items
+        .iter()
+        .filter(|pod| is_ready(pod))
+        .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    pod["metadata"]["deletionTimestamp"].is_null()
+        && conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// An `Authorization` header. It has no `Debug`, so that it cannot be printed by accident.
+struct Login(String);
+
+impl Login {
+    fn basic(user: &str, password: &str) -> Self {
+        Self(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+    }
+}
+
+async fn login(link: &Link, scope: &DatabaseScope) -> Result<Login, String> {
+    let Some(name) = &scope.credentials else {
+        return Ok(match scope.engine {
+            EngineKind::Iotdb => Login::basic("root", "root"),
+        });
+    };
+    let namespace = scope.namespace.as_str();
+    let address = format!("Secret/{namespace}/{name}");
+    let path = format!("/api/v1/namespaces/{}/secrets/{}", encoded(namespace), encoded(name));
+    let secret = link.read(&path).await.map_err(|trouble| {
+        let ask = Asked { verb: "get", resource: "secrets", group: "", namespace: Some(namespace) };
+        format!("reading its credentials in {address}: {}", trouble.explain(&ask))
+    })?;
+    read_login(&secret).map_err(|why| format!("{address} {why}"))
+}
+
+fn read_login(secret: &Value) -> Result<Login, String> {
+    let text = |key: &str| {
+        let encoded = secret["data"][key].as_str().ok_or(format!("has no key `{key}`"))?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 in `{key}`"))?;
+        String::from_utf8(bytes).map_err(|_| format!("holds no text in `{key}`"))
+    };
+    // A line end comes in easily with `--from-file` and is never meant.
+    let trimmed = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
+    Ok(Login::basic(&trimmed(text("user")?), &trimmed(text("password")?)))
+}
+
+/// Sends every statement of a survey to one pod.
+async fn ask(
+    link: &Link,
+    scope: &DatabaseScope,
+    pod: &str,
+    login: &Login,
+) -> Result<Topology, Silence> {
+    let pods: Api<Pod> = Api::namespaced(link.client.clone(), &scope.namespace);
+    let mut forward = pods
+        .portforward(pod, &[scope.port])
+        .await
+        .map_err(|error| forward_trouble(link, scope, &error))?;
+    let stream = forward
+        .take_stream(scope.port)
+        .ok_or_else(|| Silence::Here("the port was not forwarded".to_owned()))?;
+    let reason = forward.take_error(scope.port);
+    let answers = converse(TokioIo::new(stream), scope.engine, login).await;
+    forward.abort();
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(why) => {
+            // The node's own words, e.g. "connection refused", come on a channel of their own.
+            let said = match reason {
+                Some(reason) => timeout(REASON_LIMIT, reason).await.ok().flatten(),
+                None => None,
+            };
+            return Err(Silence::Here(said.map_or(why, |said| said.trim().to_owned())));
+        }
+    };
+    driver(scope.engine).read(&answers).map_err(|unreadable| match unreadable {
+        Unreadable::Refused { .. } => Silence::Everywhere(unreadable.to_string()),
+        _ => Silence::Here(unreadable.to_string()),
+    })
+}
+
+fn forward_trouble(link: &Link, scope: &DatabaseScope, error: &kube::Error) -> Silence {
+    let ask = Asked {
+        verb: "get,create",
+        resource: "pods/portforward",
+        group: "",
+        namespace: Some(&scope.namespace),
+    };
+    let trouble = match error {
+        kube::Error::Api(status) => Trouble::Failed(Failure {
+            code: status.code,
+            reason: status.reason.clone(),
+            message: status.message.clone(),
+            causes: Vec::new(),
+        }),
+        other => Trouble::Broken(broken(&link.server, other)),
+    };
+    let why = format!("forwarding port {}: {}", scope.port, trouble.explain(&ask));
+    match trouble {
+        Trouble::Failed(failure) if matches!(failure.code, 401 | 403) => Silence::Everywhere(why),
+        _ => Silence::Here(why),
+    }
+}
+
+/// Speaks HTTP/1.1 over a stream: one connection, one statement after the other.
+async fn converse<S>(stream: S, engine: EngineKind, login: &Login) -> Result<Vec<Answer>, String>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = handshake(stream).await.map_err(|error| error.to_string())?;
+    let driving = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for statement in driver(engine).survey() {
+        let answer = match engine {
+            EngineKind::Iotdb => say(&mut sender, &statement, login).await,
+        };
+        match answer {
+            Ok(answer) => answers.push(answer),
+            Err(why) => {
+                driving.abort();
+                return Err(format!("`{}`: {why}", statement.text));
+            }
+        }
+    }
+    driving.abort();
+    Ok(answers)
+}
+
+async fn say(
+    sender: &mut SendRequest<Full<Bytes>>,
+    statement: &Statement,
+    login: &Login,
+) -> Result<Answer, String> {
+    let (path, body) = rest::request(statement);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(HOST, "localhost")
+        .header(CONTENT_TYPE, "application/json")
+        .header(AUTHORIZATION, &login.0)
+        .body(Full::new(Bytes::from(body.to_string())))
+        // The words of this error could quote the header.
+        .map_err(|_| "the credentials do not fit into a request".to_owned())?;
+    sender.ready().await.map_err(|error| error.to_string())?;
+    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    let code = response.status().as_u16();
+    let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
+    rest::parse(code, &body.to_bytes()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[test]
+    fn only_pods_that_are_ready_and_stay_are_asked() {
+        let ready = json!([{ "type": "Ready", "status": "True" }]);
+        assert!(is_ready(&json!({ "metadata": {}, "status": { "conditions": ready } })));
+        let leaving = json!({ "deletionTimestamp": "2026-11-22T09:00:00Z" });
+        assert!(!is_ready(&json!({ "metadata": leaving, "status": { "conditions": ready } })));
+        let not_yet = json!([{ "type": "Ready", "status": "False" }]);
+        assert!(!is_ready(&json!({ "metadata": {}, "status": { "conditions": not_yet } })));
+        assert!(!is_ready(&json!({ "metadata": {} })));
+    }
+
+    #[test]
+    fn a_secret_gives_a_login_and_never_itself() {
+        let encode = |text: &str| STANDARD.encode(text);
+        let good = json!({ "data": { "user": encode("ana"), "password": encode("pw\n") } });
+        assert_eq!(
+            read_login(&good).map(|login| login.0),
+            Ok(format!("Basic {}", encode("ana:pw")))
+        );
+        let half = json!({ "data": { "user": encode("ana") } });
+        assert_eq!(read_login(&half).err().as_deref(), Some("has no key `password`"));
+        let odd = json!({ "data": { "user": "swordfish!", "password": encode("x") } });
+        let why = read_login(&odd).err().expect("no base64");
+        assert!(!why.contains("swordfish"), "{why}");
+    }
+
+    #[test]
+    fn a_reason_is_said_once_for_all_it_holds_for() {
+        let tried = [("a-0", "refused"), ("a-1", "late"), ("a-2", "refused")];
+        let tried = tried.map(|(pod, why)| (pod.to_owned(), why.to_owned()));
+        assert_eq!(summed_up(&tried), "a-1: late; a-0, a-2: refused");
+    }
+
+    /// A member that sends this whatever it is asked, then ends the connection.
+    async fn against(answer: &'static str) -> Result<Vec<Answer>, String> {
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            let _ = theirs.read(&mut buffer).await;
+            let _ = theirs.write_all(answer.as_bytes()).await;
+        });
+        converse(TokioIo::new(ours), EngineKind::Iotdb, &Login::basic("root", "swordfish")).await
+    }
+
+    #[tokio::test]
+    async fn a_member_that_hangs_up_or_babbles_gave_no_answer() {
+        for answer in ["", "HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\n<h1>", "garbage\r\n\r\n"]
+        {
+            let why = against(answer).await.expect_err("no answer");
+            assert!(why.starts_with("`SHOW "), "{why}");
+            assert!(!why.contains("swordfish"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One look: every list and object a scope names, its events, its databases, the record.
+
+use futures_util::future::{Either, LocalBoxFuture};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+
+use crate::inventory::{INVENTORY_FORMAT, Inventory};
+use crate::live::database;
+use crate::live::listing::{list, live_object, pages};
+use crate::live::request::{Link, asked, encoded};
+use crate::live::watch::Watches;
+use crate::object::ObjectKey;
+use crate::observed::{EventNote, List, LiveObject, Observed, Scope};
+use crate::world::Unseen;
+
+/// Requests under way at once: six large lists are what an ordinary user's share of a server bears.
+const AT_ONCE: usize = 8;
+/// Events kept.
+const EVENTS: usize = 200;
+
+/// Looks at everything a scope names, all at once. The first failure, in the scope's order, is
+/// the whole answer: half a look would pass for a look at less.
+pub(crate) async fn look(
+    link: &Link,
+    watches: &Watches,
+    scope: &Scope,
+) -> Result<Observed, Unseen> {
+    let databases = stream::iter(&scope.databases)
+        .map(|wanted| async {
+            Ok::<_, Unseen>((wanted.cluster.clone(), database::view(link, wanted).await?))
+        })
+        .buffered(scope.databases.len().max(1))
+        .try_collect();
+    let (objects, events, inventory, databases) = tokio::try_join!(
+        objects(link, watches, scope),
+        events(link, scope.events_in.as_deref()),
+        record(link, scope.inventory.as_ref()),
+        databases,
+    )?;
+    Ok(Observed { objects: objects.into_iter().flatten().collect(), events, databases, inventory })
+}
+
+type Found = Vec<(ObjectKey, LiveObject)>;
+
+async fn objects(link: &Link, watches: &Watches, scope: &Scope) -> Result<Vec<Found>, Unseen> {
+    let lists = scope.lists.iter().map(|list| Either::Left(listed(link, watches, list)));
+    let gets = scope.gets.iter().map(|key| Either::Right(got(link, key)));
+    let requests: Vec<LocalBoxFuture<'_, _>> =
+        lists.chain(gets).map(|request| request.boxed_local()).collect();
+    stream::iter(requests).buffered(AT_ONCE).try_collect().await
+}
+
+async fn listed(link: &Link, watches: &Watches, wanted: &List) -> Result<Found, Unseen> {
+    let listed = list(link, wanted).await?;
+    watches.seen(wanted, &listed.version);
+    Ok(listed.items.into_iter().map(|item| live_object(wanted.kind, item)).collect())
+}
+
+async fn got(link: &Link, key: &ObjectKey) -> Result<Found, Unseen> {
+    let found = link.find(key).await.map_err(|trouble| {
+        let ask = asked("get", key.kind, key.namespace.as_deref());
+        trouble.unseen(format!("reading {key}"), &ask)
+    })?;
+    Ok(found.map(|value| live_object(key.kind, value)).into_iter().collect())
+}
+
+async fn events(link: &Link, namespace: Option<&str>) -> Result<Vec<EventNote>, Unseen> {
+    let Some(namespace) = namespace else { return Ok(Vec::new()) };
+    let path = format!("/api/v1/namespaces/{}/events", encoded(namespace));
+    let listed = pages(link, &format!("{path}?fieldSelector=type%3DWarning")).await;
+    let listed = listed.map_err(|trouble| {
+        let ask = crate::live::errors::Asked {
+            verb: "list",
+            resource: "events",
+            group: "",
+            namespace: Some(namespace),
+        };
+        trouble.unseen(format!("listing events in namespace `{namespace}`"), &ask)
+    })?;
+    Ok(newest(listed.items))
+}
+
+/// The newest warnings, each said once.
+fn newest(mut events: Vec<Value>) -> Vec<EventNote> {
+    events.retain(|event| event["type"] == "Warning");
+    events.sort_by_cached_key(|event| std::cmp::Reverse(moment(event)));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let note = |event: &Value| EventNote {
+        kind: text(&event["involvedObject"]["kind"]),
+        name: text(&event["involvedObject"]["name"]),
+        reason: text(&event["reason"]),
+        message: text(&event["message"]),
+    };
+    events.iter().take(EVENTS).map(note).collect()
+}
+
+/// When an event was last seen: which field says so depends on who wrote it.
+fn moment(event: &Value) -> String {
+    ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
+        .into_iter()
+        .filter_map(|field| event.pointer(field)?.as_str())
+        .max()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+async fn record(
+    link: &Link,
+    wanted: Option<&(String, String)>,
+) -> Result<Option<Inventory>, Unseen> {
+    let Some((namespace, stack)) = wanted else { return Ok(None) };
+    let key = Inventory::key(namespace, stack);
+    let doing = || format!("reading the record of stack `{stack}` in {key}");
+    let found = link
+        .find(&key)
+        .await
+        .map_err(|trouble| trouble.unseen(doing(), &asked("get", key.kind, Some(namespace))))?;
+    let Some(found) = found else { return Ok(None) };
+    read_record(&found).map(Some).map_err(|why| Unseen { doing: doing(), why })
+}
+
+/// The record in a ConfigMap, or why it cannot be used.
+fn read_record(map: &Value) -> Result<Inventory, String> {
+    let text = map.pointer("/data/inventory.json").and_then(Value::as_str).ok_or(
+        "it holds no `inventory.json`, so it was not made by tsinfra or has been emptied; \
+         nothing is done while it is unclear what the stack owns",
+    )?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| format!("`inventory.json` is damaged: {error}"))?;
+    let format = value.get("format").and_then(Value::as_u64);
+    let format = format.ok_or("`inventory.json` is damaged: it names no format")?;
+    if format > u64::from(INVENTORY_FORMAT) {
+        return Err(format!(
+            "it was written by a newer tsinfra (format {format}; this one reads up to \
+             {INVENTORY_FORMAT}); use that one"
+        ));
+    }
+    serde_json::from_value(value).map_err(|error| format!("`inventory.json` is damaged: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_warnings_come_first() {
+        let event = |name: &str, kind: &str, fields: Value| {
+            let mut event = json!({
+                "type": kind, "reason": "FailedScheduling", "message": "m",
+                "involvedObject": { "kind": "Pod", "name": name },
+            });
+            for (field, value) in fields.as_object().expect("an object") {
+                event[field] = value.clone();
+            }
+            event
+        };
+        let names: Vec<String> = newest(vec![
+            event("a", "Warning", json!({ "lastTimestamp": "2026-11-22T09:00:00Z" })),
+            event("b", "Normal", json!({ "lastTimestamp": "2026-11-22T09:09:00Z" })),
+            event(
+                "c",
+                "Warning",
+                json!({ "eventTime": "2026-11-22T09:05:00.123456Z", "lastTimestamp": null }),
+            ),
+        ])
+        .into_iter()
+        .map(|note| note.name)
+        .collect();
+        assert_eq!(names, ["c", "a"]);
+    }
+
+    #[test]
+    fn a_record_is_read_or_said_why_not() {
+        let map = |text: &str| json!({ "data": { "inventory.json": text } });
+        let good = serde_json::to_string(&Inventory::new("plant", "tsdb")).expect("JSON");
+        assert_eq!(read_record(&map(&good)), Ok(Inventory::new("plant", "tsdb")));
+        let newer = read_record(&map("{\"format\": 2, \"stack\": 7}")).expect_err("newer");
+        assert!(newer.contains("newer tsinfra (format 2"), "{newer}");
+        assert!(read_record(&map("{")).expect_err("damaged").contains("damaged"));
+        assert!(read_record(&json!({})).expect_err("foreign").contains("not made by tsinfra"));
+    }
+}

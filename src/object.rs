@@ -1,0 +1,202 @@
+//! The name of a Kubernetes object as every room says it, and the labels that say whose it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The field manager tsinfra writes as.
+pub const FIELD_MANAGER: &str = "tsinfra";
+/// Label: the stack an object belongs to.
+pub const LABEL_STACK: &str = "tsinfra.dev/stack";
+/// Label: the cluster of that stack.
+pub const LABEL_CLUSTER: &str = "tsinfra.dev/cluster";
+/// Label: the pool of that cluster.
+pub const LABEL_POOL: &str = "tsinfra.dev/pool";
+/// Label: the storage tier of the stack.
+pub const LABEL_TIER: &str = "tsinfra.dev/tier";
+/// Label: the quorum domain of a pod (`control` or `storing`), which disruption budgets select.
+pub const LABEL_DOMAIN: &str = "tsinfra.dev/quorum-domain";
+/// Label: `true` on pods the client Service sends clients to.
+pub const LABEL_SERVES: &str = "tsinfra.dev/serves-clients";
+/// Label every tool understands: who manages an object.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Annotation: `true` while deletion of the cluster's data is refused.
+pub const ANNOTATION_PROTECT: &str = "tsinfra.dev/protect";
+
+/// The kinds tsinfra reads or writes, in the order they come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A machine; read only.
+    Node,
+    /// Created when missing, never deleted.
+    Namespace,
+    /// A storage tier's class.
+    StorageClass,
+    /// A volume; made by us for local tiers only.
+    PersistentVolume,
+    /// The inventory.
+    ConfigMap,
+    /// Governing (headless) and client Services.
+    Service,
+    /// One a quorum domain.
+    PodDisruptionBudget,
+    /// A pool.
+    StatefulSet,
+    /// A member's claim; made by the StatefulSet.
+    PersistentVolumeClaim,
+    /// A member; made by the StatefulSet.
+    Pod,
+}
+
+impl Kind {
+    /// Every kind, in the order they come to be.
+    pub const ALL: [Self; 10] = [
+        Self::Node,
+        Self::Namespace,
+        Self::StorageClass,
+        Self::PersistentVolume,
+        Self::ConfigMap,
+        Self::Service,
+        Self::PodDisruptionBudget,
+        Self::StatefulSet,
+        Self::PersistentVolumeClaim,
+        Self::Pod,
+    ];
+
+    /// `apiVersion` of its manifests.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::StorageClass => "storage.k8s.io/v1",
+            Self::PodDisruptionBudget => "policy/v1",
+            Self::StatefulSet => "apps/v1",
+            Self::Node
+            | Self::Namespace
+            | Self::PersistentVolume
+            | Self::ConfigMap
+            | Self::Service
+            | Self::PersistentVolumeClaim
+            | Self::Pod => "v1",
+        }
+    }
+
+    /// `kind` of its manifests.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Node => "Node",
+            Self::Namespace => "Namespace",
+            Self::StorageClass => "StorageClass",
+            Self::PersistentVolume => "PersistentVolume",
+            Self::ConfigMap => "ConfigMap",
+            Self::Service => "Service",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::StatefulSet => "StatefulSet",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Pod => "Pod",
+        }
+    }
+
+    /// The resource name in API paths.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Node => "nodes",
+            Self::Namespace => "namespaces",
+            Self::StorageClass => "storageclasses",
+            Self::PersistentVolume => "persistentvolumes",
+            Self::ConfigMap => "configmaps",
+            Self::Service => "services",
+            Self::PodDisruptionBudget => "poddisruptionbudgets",
+            Self::StatefulSet => "statefulsets",
+            Self::PersistentVolumeClaim => "persistentvolumeclaims",
+            Self::Pod => "pods",
+        }
+    }
+
+    /// Whether objects of it live in a namespace.
+    pub fn namespaced(self) -> bool {
+        !matches!(self, Self::Node | Self::Namespace | Self::StorageClass | Self::PersistentVolume)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One object's name: kind, namespace, name. Printed and parsed as `StatefulSet/tsdb/history-hot`
+/// or, outside namespaces, `StorageClass/plant-ssd`. This is the address users write.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is; `None` for kinds outside namespaces.
+    pub namespace: Option<String>,
+    /// What it is called.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// An object of a kind that lives in namespaces.
+    pub fn within(kind: Kind, namespace: &str, name: impl Into<String>) -> Self {
+        debug_assert!(kind.namespaced(), "{kind} lives in no namespace");
+        Self { kind, namespace: Some(namespace.to_owned()), name: name.into() }
+    }
+
+    /// An object of a kind that lives outside namespaces.
+    pub fn global(kind: Kind, name: impl Into<String>) -> Self {
+        debug_assert!(!kind.namespaced(), "{kind} lives in a namespace");
+        Self { kind, namespace: None, name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{}/{namespace}/{}", self.kind, self.name),
+            None => write!(f, "{}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// A text that is no address of an object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address; write `Kind/namespace/name`, or `Kind/name` outside namespaces")]
+pub struct BadAddress(pub String);
+
+impl FromStr for ObjectKey {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadAddress(text.to_owned());
+        let mut parts = text.split('/');
+        let word = parts.next().ok_or_else(bad)?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(bad)?;
+        let rest: Vec<&str> = parts.collect();
+        if rest.iter().any(|part| part.is_empty()) {
+            return Err(bad());
+        }
+        match (kind.namespaced(), rest.as_slice()) {
+            (true, [namespace, name]) => Ok(Self::within(kind, namespace, *name)),
+            (false, [name]) => Ok(Self::global(kind, *name)),
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl Serialize for ObjectKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Labels, as selectors and metadata hold them.
+pub type Labels = BTreeMap<String, String>;

@@ -1,0 +1,144 @@
+//! One look at Kubernetes and each database, as data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use db_engine::cluster::EngineKind;
+use db_engine::engine::Topology;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::inventory::Inventory;
+use crate::object::{Kind, Labels, ObjectKey};
+
+/// What to look at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scope {
+    /// Whole lists, each one request (or one a page).
+    pub lists: Vec<List>,
+    /// Single objects.
+    pub gets: Vec<ObjectKey>,
+    /// Whether to read the namespace's warning events, and of which namespace.
+    pub events_in: Option<String>,
+    /// Databases to ask.
+    pub databases: Vec<DatabaseScope>,
+    /// The inventory to read: namespace and stack.
+    pub inventory: Option<(String, String)>,
+}
+
+/// All objects of a kind, in one namespace, with these labels (none: all).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// What.
+    pub kind: Kind,
+    /// Where; `None` for kinds outside namespaces.
+    pub namespace: Option<String>,
+    /// Which.
+    pub labels: Labels,
+}
+
+/// How to reach one cluster's own view of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseScope {
+    /// The cluster's name in the stack.
+    pub cluster: String,
+    /// Which database it is.
+    pub engine: EngineKind,
+    /// Where its pods are.
+    pub namespace: String,
+    /// Which pods may be asked.
+    pub labels: Labels,
+    /// The port they answer at.
+    pub port: u16,
+    /// Secret with `user` and `password`; absent: the engine's default.
+    pub credentials: Option<String>,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Every object that was asked for and is there.
+    pub objects: BTreeMap<ObjectKey, LiveObject>,
+    /// Warning events, newest first.
+    pub events: Vec<EventNote>,
+    /// Each database that was asked for, by cluster.
+    pub databases: BTreeMap<String, DatabaseView>,
+    /// What the stack owns by its own record.
+    pub inventory: Option<Inventory>,
+}
+
+/// An object as the API server holds it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveObject {
+    /// The object without `metadata.managedFields`.
+    pub value: Value,
+    /// Who owns which fields, by manager; paths as [`crate::fields`] writes them.
+    /// Ownership of the status sub-resource is left out.
+    pub managers: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl LiveObject {
+    /// `metadata.uid`.
+    pub fn uid(&self) -> &str {
+        self.value.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A label's value.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.value.get("metadata")?.get("labels")?.get(name)?.as_str()
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        self.value.get("metadata")?.get("annotations")?.get(name)?.as_str()
+    }
+
+    /// Whether its deletion has begun.
+    pub fn is_leaving(&self) -> bool {
+        self.value.pointer("/metadata/deletionTimestamp").is_some()
+    }
+
+    /// A whole number anywhere in it, by JSON pointer; absent counts as none.
+    pub fn number(&self, pointer: &str) -> Option<i64> {
+        self.value.pointer(pointer).and_then(Value::as_i64)
+    }
+
+    /// A text anywhere in it, by JSON pointer.
+    pub fn text(&self, pointer: &str) -> Option<&str> {
+        self.value.pointer(pointer).and_then(Value::as_str)
+    }
+}
+
+/// A warning Kubernetes gave about an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventNote {
+    /// Kind of the object it is about, as written by Kubernetes.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// One word, e.g. `FailedScheduling`.
+    pub reason: String,
+    /// The sentence.
+    pub message: String,
+}
+
+/// What a database said of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseView {
+    /// No pod of it can be asked: there is none, or none is ready.
+    Absent,
+    /// A pod is there but gave no usable answer. Never read as "nobody there".
+    Unreachable {
+        /// What happened.
+        why: String,
+    },
+    /// It answered.
+    Seen(Topology),
+}
+
+impl Observed {
+    /// The objects of one kind.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &LiveObject)> {
+        self.objects.iter().filter(move |(key, _)| key.kind == kind)
+    }
+}

@@ -1,0 +1,225 @@
+//! A plan as a value: what will change, in which steps, why, and when each step is done.
+
+pub mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::inventory::Inventory;
+use crate::object::ObjectKey;
+use crate::observed::DatabaseScope;
+use step::{Step, StepId};
+
+/// The version of saved plans; a file with another major number is refused.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// Everything an apply does, decided beforehand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this format.
+    pub format: u32,
+    /// The stack it is for.
+    pub stack: String,
+    /// The stack's namespace.
+    pub namespace: String,
+    /// Apply or destroy.
+    pub purpose: Purpose,
+    /// What it was made from; an apply of anything else is refused.
+    pub basis: Basis,
+    /// What changes, by object.
+    pub changes: BTreeMap<ObjectKey, Change>,
+    /// How, in what order. Acyclic: [`Plan::order`] says so.
+    pub steps: BTreeMap<StepId, Step>,
+    /// What a safety rule or Kubernetes refuses: as long as there is one, nothing is applied.
+    pub blocked: Vec<Blocked>,
+    /// Fields others have set that the stack also sets.
+    pub conflicts: Vec<Conflict>,
+    /// What the reader should know, and is no change.
+    pub notes: Vec<String>,
+    /// The record to keep once everything is done; the intent is kept before the first step.
+    pub inventory: Inventory,
+    /// How to reach each database.
+    pub databases: Vec<DatabaseScope>,
+}
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Make the world as the stack says.
+    Apply,
+    /// Take down what the stack owns.
+    Destroy,
+}
+
+/// What a plan was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Which Kubernetes: `sandbox`, or the API server's address.
+    pub target: String,
+    /// How it was reached.
+    pub connection: Connection,
+    /// SHA-256 of the stack's text, in hex.
+    pub stack_digest: String,
+    /// Version of tsinfra.
+    pub tsinfra: String,
+}
+
+/// How a Kubernetes is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// The simulated one.
+    #[default]
+    Sandbox,
+    /// A real one, through a kubeconfig.
+    Kubernetes {
+        /// The file; absent: the usual places.
+        kubeconfig: Option<String>,
+        /// Its context; absent: the current one.
+        context: Option<String>,
+    },
+}
+
+/// What happens to one object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Created, updated, deleted, or kept though the stack goes.
+    pub operation: Operation,
+    /// Why, as a clause after "because".
+    pub because: String,
+    /// What the object is to a reader, e.g. `3 ConfigNodes, 10Gi each`.
+    pub summary: String,
+    /// Fields that change, by path in path order; for a creation every field of the manifest.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// Made.
+    Create,
+    /// Changed in place.
+    Update,
+    /// Removed.
+    Delete,
+    /// Left as it is by a destroy, because it holds data to keep.
+    Keep,
+}
+
+/// One field's value before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// e.g. `.spec.template.spec.containers[name=datanode].image`.
+    pub path: String,
+    /// `None`: was not set.
+    pub before: Option<Value>,
+    /// `None`: will not be set.
+    pub after: Option<Value>,
+    /// Set by hand, by this manager, away from what the stack says.
+    pub drifted_by: Option<String>,
+}
+
+/// Something that must not or cannot be done, and the way on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Blocked {
+    /// What it is about: an object's address, or `cluster.pool`.
+    pub address: String,
+    /// Which rule, one word or two with dashes, e.g. `scale-in`, `immutable`, `conflict`.
+    pub rule: String,
+    /// Why not.
+    pub reason: String,
+    /// The way on.
+    pub help: String,
+}
+
+/// A field that another manager has set too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The object.
+    pub object: ObjectKey,
+    /// The field's path.
+    pub field: String,
+    /// The other manager's name.
+    pub manager: String,
+    /// Whether this plan takes the field back.
+    pub taken: bool,
+}
+
+/// How a plan weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Objects created.
+    pub add: usize,
+    /// Objects changed in place.
+    pub change: usize,
+    /// Objects deleted.
+    pub destroy: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Steps that wait for something after acting.
+    pub waits: usize,
+    /// Bytes of claimed storage that are deleted.
+    pub bytes_deleted: u64,
+}
+
+/// Steps that wait for each other in a circle: a defect of the planner.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "step `{0}` waits for itself through others; this is a defect of tsinfra, please report it"
+)]
+pub struct Circle(pub StepId);
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Adds it up.
+    pub fn summary(&self) -> Summary {
+        let count = |operation| {
+            self.changes.values().filter(|change| change.operation == operation).count()
+        };
+        Summary {
+            add: count(Operation::Create),
+            change: count(Operation::Update),
+            destroy: count(Operation::Delete),
+            steps: self.steps.len(),
+            waits: self.steps.values().filter(|step| step.until.waits()).count(),
+            bytes_deleted: self.steps.values().map(|step| step.bytes).sum(),
+        }
+    }
+
+    /// The steps in the order they are shown and may be run: each after all it waits for, ties by
+    /// wave and id. A circle is named by one of its steps.
+    pub fn order(&self) -> Result<Vec<&StepId>, Circle> {
+        let mut done: BTreeSet<&StepId> = BTreeSet::new();
+        let mut order = Vec::with_capacity(self.steps.len());
+        while order.len() < self.steps.len() {
+            let next = ready(&self.steps, &done);
+            let Some(first) = next.first() else {
+                let stuck = self.steps.keys().find(|id| !done.contains(id)).cloned();
+                return Err(Circle(stuck.unwrap_or_default()));
+            };
+            done.insert(first);
+            order.push(*first);
+        }
+        Ok(order)
+    }
+}
+
+/// Steps not done yet whose predecessors all are, in the order they should start.
+pub fn ready<'a>(steps: &'a BTreeMap<StepId, Step>, done: &BTreeSet<&StepId>) -> Vec<&'a StepId> {
+    let mut ready: Vec<(&StepId, &Step)> = steps
+        .iter()
+        .filter(|(id, step)| {
+            !done.contains(id) && step.after.iter().all(|before| done.contains(before))
+        })
+        .collect();
+    ready.sort_by_key(|(id, step)| (step.action.rank(), (*id).clone()));
+    ready.into_iter().map(|(id, _)| id).collect()
+}

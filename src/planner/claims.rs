@@ -1,0 +1,91 @@
+//! Claims left over from an earlier life of a cluster, found before anything mounts them (rule 7).
+
+use db_engine::cluster::Role;
+
+use super::PlanInput;
+use super::draft::PlanDraft;
+use crate::desired::DesiredPool;
+use crate::desired::stateful_set::CLAIM;
+use crate::object::{Kind, LABEL_STACK, ObjectKey};
+use crate::observed::LiveObject;
+
+/// The claims of a pool that are there.
+pub fn of_pool<'a>(input: &PlanInput<'a>, set: &ObjectKey) -> Vec<(&'a ObjectKey, &'a LiveObject)> {
+    let prefix = format!("{CLAIM}-{}-", set.name);
+    let of_set = |key: &ObjectKey| {
+        key.namespace == set.namespace
+            && key.name.strip_prefix(&prefix).is_some_and(|rest| rest.parse::<u32>().is_ok())
+    };
+    let claims = input.observed.of_kind(Kind::PersistentVolumeClaim);
+    claims.filter(|(key, _)| of_set(key)).collect()
+}
+
+/// Refuses claims nobody can account for: of strangers, beyond the members a set has, or of data
+/// members whose ConfigNodes would start empty.
+pub fn stale(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (name, cluster) in &input.desired.clusters {
+        for pool in &cluster.pools {
+            strangers(input, plan, pool);
+            beyond_the_set(input, plan, pool);
+        }
+        founded_anew(input, plan, name);
+    }
+}
+
+fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+    for (key, claim) in of_pool(input, &pool.set) {
+        if claim.label(LABEL_STACK) != Some(&input.stack.name) {
+            plan.block(
+                key,
+                "stale-claim",
+                format!(
+                    "a {} of this stack would mount it, but it is not this stack's",
+                    pool.title
+                ),
+                "rename the pool, or remove the claim once its data is not needed",
+            );
+        }
+    }
+}
+
+/// A claim above the highest member is of a member that left: the next one of that ordinal would
+/// wake up with its data.
+fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+    let Some(live) = input.observed.objects.get(&pool.set) else { return };
+    let has = live.number("/spec/replicas").unwrap_or(0);
+    for (key, _) in of_pool(input, &pool.set) {
+        let ordinal: i64 = key.name.rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        if (has..i64::from(pool.replicas())).contains(&ordinal) {
+            plan.block(
+                key,
+                "stale-claim",
+                format!(
+                    "left over from an earlier {} of that name; a new one would mount it",
+                    pool.title
+                ),
+                "remove the claim once its data is not needed, then plan again",
+            );
+        }
+    }
+}
+
+fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
+    let Some(desired) = input.desired.clusters.get(cluster) else { return };
+    let absent = |pool: &DesiredPool| !input.observed.objects.contains_key(&pool.set);
+    let (control, storing): (Vec<&DesiredPool>, Vec<&DesiredPool>) =
+        desired.pools.iter().partition(|pool| pool.role == Role::Control);
+    let founds = control.iter().all(|pool| absent(pool) && of_pool(input, &pool.set).is_empty());
+    let old: Vec<String> = storing
+        .iter()
+        .flat_map(|pool| of_pool(input, &pool.set))
+        .map(|(key, _)| key.name.clone())
+        .collect();
+    if founds && !old.is_empty() {
+        plan.block(
+            format!("cluster.{cluster}"),
+            "stale-claim",
+            format!("new ConfigNodes would found a new cluster over old data: {}", old.join(", ")),
+            "bring the ConfigNodes' claims back, or remove these once their data is not needed",
+        );
+    }
+}

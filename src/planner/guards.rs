@@ -1,0 +1,222 @@
+//! What must not be done: each refusal with the reason and the way on.
+
+use std::collections::BTreeSet;
+
+use db_engine::cluster::{Role, ScaleOut};
+use db_engine::drivers::driver;
+use db_engine::engine::MemberState;
+
+use super::PlanInput;
+use super::draft::PlanDraft;
+use crate::desired::DesiredPool;
+use crate::desired::storage::policy;
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
+use crate::observed::{DatabaseView, LiveObject, Observed};
+use crate::plan::FieldChange;
+
+/// The id a database gave of itself, if it was reached.
+pub fn seen_id<'a>(observed: &'a Observed, cluster: &str) -> Option<&'a str> {
+    match observed.databases.get(cluster) {
+        Some(DatabaseView::Seen(topology)) => Some(&topology.cluster_id),
+        _ => None,
+    }
+}
+
+/// A database that answers under another id than the one remembered is another database: an
+/// emptied first member can found a second cluster in the place of the first (rule 10).
+pub fn identity(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let Some(inventory) = &input.observed.inventory else { return };
+    for (name, record) in &inventory.clusters {
+        let Some(seen) = seen_id(input.observed, name) else { continue };
+        if !record.cluster_id.is_empty() && record.cluster_id != seen {
+            plan.block(
+                format!("cluster.{name}"),
+                "identity",
+                format!("the database says its id is {seen}, but it was {}", record.cluster_id),
+                "another database answers in its place: stop, and look at the first ConfigNode",
+            );
+        }
+    }
+}
+
+/// Shapes this version does not carry out, and members that would leave undrained (rule 2).
+pub fn shape(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for cluster in input.stack.clusters.values() {
+        for pool in cluster.pools.values() {
+            let address = format!("cluster.{}.pool.{}", cluster.name, pool.name);
+            if !matches!(pool.role, Role::Control | Role::Mixed) {
+                plan.block(
+                    &address,
+                    "role",
+                    format!("this version does not run pools of role `{}` yet", pool.role),
+                    "use role = \"mixed\"",
+                );
+            }
+            if pool.scale_out != ScaleOut::None {
+                plan.block(
+                    &address,
+                    "scale-out",
+                    format!("this version does not carry out `{}` yet", pool.scale_out.word()),
+                    "use scale_out = \"none\": new members take part in what comes",
+                );
+            }
+        }
+    }
+    for (key, live) in live_sets(input) {
+        scale_in(input, plan, key, live);
+    }
+}
+
+/// The stack's StatefulSets that are there.
+fn live_sets<'a>(
+    input: &PlanInput<'a>,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
+    let stack = input.stack;
+    input
+        .observed
+        .of_kind(Kind::StatefulSet)
+        .filter(move |(_, live)| live.label(LABEL_STACK) == Some(&stack.name))
+}
+
+fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject) {
+    let (Some(cluster), Some(pool)) = (live.label(LABEL_CLUSTER), live.label(LABEL_POOL)) else {
+        return;
+    };
+    let Some(desired) = input.desired.clusters.get(cluster) else { return };
+    let address = format!("cluster.{cluster}.pool.{pool}");
+    let has = live.number("/spec/replicas").unwrap_or(0);
+    match desired.pools.iter().find(|candidate| candidate.set == *key) {
+        None => plan.block(
+            address,
+            "scale-in",
+            format!("its {has} members would leave with what they store: draining is not carried out yet"),
+            format!("put [cluster.{cluster}.pool.{pool}] back into the stack"),
+        ),
+        Some(wanted) if i64::from(wanted.replicas()) < has => plan.block(
+            address,
+            "scale-in",
+            format!(
+                "it has {has} members and the stack asks for {}: draining is not carried out yet",
+                wanted.replicas()
+            ),
+            format!("set nodes = {has}"),
+        ),
+        Some(_) => {}
+    }
+}
+
+/// Classes the stack uses but does not make: they must be there and keep the tier's promise.
+pub fn classes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (class, (reclaim, tier)) in &input.desired.foreign_classes {
+        let key = ObjectKey::global(Kind::StorageClass, class);
+        let address = format!("storage.{tier}");
+        let Some(live) = input.observed.objects.get(&key) else {
+            let help = "create it, name another class, or give a provisioner instead of a class";
+            plan.block(address, "class", format!("StorageClass `{class}` does not exist"), help);
+            continue;
+        };
+        let live_policy = live.text("/reclaimPolicy").unwrap_or("Delete");
+        if live_policy != policy(*reclaim) {
+            plan.block(
+                address,
+                "class",
+                format!("StorageClass `{class}` says {live_policy}, the tier {}", policy(*reclaim)),
+                format!("set reclaim = \"{}\", or name another class", live_policy.to_lowercase()),
+            );
+        }
+    }
+}
+
+/// Settings the engine fixes at a cluster's first start; whether one of them would change.
+pub fn fixed_settings(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    live: &LiveObject,
+    fields: &[FieldChange],
+) -> bool {
+    let cluster = live.label(LABEL_CLUSTER).and_then(|name| input.stack.clusters.get(name));
+    let (Kind::StatefulSet, Some(cluster)) = (key.kind, cluster) else { return false };
+    let mut found = false;
+    for (setting, reason) in driver(cluster.engine).fixed_settings() {
+        let needle = format!(".env[name={setting}]");
+        if fields.iter().any(|field| field.path.contains(&needle) && field.drifted_by.is_none()) {
+            plan.block(
+                format!("cluster.{}", cluster.name),
+                "immutable",
+                format!("`{setting}` is fixed at a cluster's first start: {reason}"),
+                "put it back as it was, or declare a new cluster and move the data",
+            );
+            found = true;
+        }
+    }
+    found
+}
+
+/// Whether a change restarts members while another member of the same quorum domain is away
+/// (rules 3 and 4). A restart that begins with the very members that are away is how those are
+/// mended, and is let through.
+pub fn restart(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    live: &LiveObject,
+    fields: &[FieldChange],
+) -> bool {
+    let restarts = fields.iter().any(|field| restarts_members(key, field));
+    let cluster = live.label(LABEL_CLUSTER).unwrap_or_default();
+    let (true, Some(desired)) = (restarts, input.desired.clusters.get(cluster)) else {
+        return false;
+    };
+    let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) else {
+        plan.note(format!(
+            "The database of cluster `{cluster}` gave no view of itself; each restart still waits \
+             until the one before is ready."
+        ));
+        return false;
+    };
+    let away: BTreeSet<&str> = topology
+        .members
+        .iter()
+        .filter(|(_, member)| member.state != MemberState::Running)
+        .map(|(address, _)| address.as_str())
+        .collect();
+    let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
+    let peers = desired
+        .pools
+        .iter()
+        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
+    let known: BTreeSet<&str> =
+        peers.flat_map(|peer| peer.addresses.iter().map(String::as_str)).collect();
+    let away: BTreeSet<&str> = away.intersection(&known).copied().collect();
+    let blocked = !away.is_empty() && !restarts_first(pool, live, &away);
+    if blocked {
+        let names: Vec<&str> =
+            away.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+        plan.block(
+            key,
+            "quorum",
+            format!("a restart would take a second member away: {} not running", names.join(", ")),
+            "bring it back first, or put the stack back as it was",
+        );
+    }
+    blocked
+}
+
+/// Whether a field change makes the StatefulSet's members restart.
+pub fn restarts_members(key: &ObjectKey, field: &FieldChange) -> bool {
+    key.kind == Kind::StatefulSet && field.path.starts_with(".spec.template")
+}
+
+/// A rolling update starts at the highest ordinal: whether those that are away are exactly the
+/// highest of the pool.
+fn restarts_first(pool: &DesiredPool, live: &LiveObject, away: &BTreeSet<&str>) -> bool {
+    let has = live.number("/spec/replicas").unwrap_or(0);
+    let ordinal = |address: &str| -> Option<i64> {
+        let pod = address.split('.').next()?;
+        pod.strip_prefix(&format!("{}-", pool.set.name))?.parse().ok()
+    };
+    let ordinals: Option<BTreeSet<i64>> = away.iter().map(|address| ordinal(address)).collect();
+    let lowest_first = has - i64::try_from(away.len()).unwrap_or(i64::MAX);
+    ordinals.is_some_and(|ordinals| ordinals.iter().all(|ordinal| *ordinal >= lowest_first))
+}

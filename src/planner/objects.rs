@@ -1,0 +1,213 @@
+//! Objects one by one: new ones, changed ones, and those that must be left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::draft::PlanDraft;
+use super::{PlanInput, because, guards, immutable, managers};
+use crate::desired::{Desired, DesiredObject};
+use crate::fields::{self, merge, path::Path};
+use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
+use crate::observed::{LiveObject, Observed};
+use crate::plan::{Change, Conflict, FieldChange, Operation};
+use crate::world::{Draft, Preview};
+
+/// Objects of the stack that are there, by label.
+pub fn owned<'a>(
+    input: &PlanInput<'a>,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
+    let stack = input.stack;
+    input.observed.objects.iter().filter(move |(key, live)| {
+        live.label(LABEL_STACK) == Some(&stack.name)
+            && !matches!(key.kind, Kind::Pod | Kind::Node | Kind::Namespace)
+    })
+}
+
+/// What Kubernetes has to be asked about: objects that are new, or ours and different.
+pub fn drafts(desired: &Desired, observed: &Observed) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for (key, object) in &desired.objects {
+        match observed.objects.get(key) {
+            None => drafts.push(draft(key, object, None)),
+            Some(_) if key.kind == Kind::Namespace => {}
+            Some(live) if !may_touch(object, live) || departures(object, live).is_empty() => {}
+            Some(live) => drafts.push(draft(key, object, Some(live.uid().to_owned()))),
+        }
+    }
+    drafts
+}
+
+fn draft(key: &ObjectKey, object: &DesiredObject, uid: Option<String>) -> Draft {
+    Draft { object: key.clone(), manifest: object.manifest.clone(), uid, force: false }
+}
+
+fn may_touch(object: &DesiredObject, live: &LiveObject) -> bool {
+    let stack =
+        object.manifest.pointer("/metadata/labels").and_then(|labels| labels.get(LABEL_STACK));
+    live.label(LABEL_STACK) == stack.and_then(Value::as_str) && !live.is_leaving()
+}
+
+fn departures(object: &DesiredObject, live: &LiveObject) -> Vec<String> {
+    fields::departures(&object.manifest, &live.value, &ours(live))
+}
+
+fn ours(live: &LiveObject) -> BTreeSet<String> {
+    live.managers.get(FIELD_MANAGER).cloned().unwrap_or_default()
+}
+
+/// Adds a change for every object that is new or different, or says why it cannot be.
+pub fn changes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (key, object) in &input.desired.objects {
+        match input.observed.objects.get(key) {
+            None => creation(input, plan, key, object),
+            Some(_) if key.kind == Kind::Namespace => {}
+            Some(live) if live.is_leaving() => plan.block(
+                key,
+                "leaving",
+                "it is being deleted",
+                "wait until it is gone, then plan again",
+            ),
+            Some(live) if !may_touch(object, live) => foreign(plan, key, live),
+            Some(live) if departures(object, live).is_empty() => {}
+            Some(live) => update(input, plan, key, object, live),
+        }
+    }
+}
+
+fn foreign(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject) {
+    let reason = match live.label(LABEL_STACK) {
+        Some(owner) => format!("it belongs to stack `{owner}`"),
+        None => "it is there already and was not made by tsinfra".to_owned(),
+    };
+    plan.block(key, "foreign", reason, "rename the cluster, pool or tier, or remove that object");
+}
+
+fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object: &DesiredObject) {
+    let fields = fields::leaves(&object.manifest)
+        .into_iter()
+        .map(|(path, value)| FieldChange {
+            path: path.to_string(),
+            before: None,
+            after: Some(value),
+            drifted_by: None,
+        })
+        .collect();
+    let change = Change {
+        operation: Operation::Create,
+        because: "the stack declares it and it is not there".to_owned(),
+        summary: object.summary.clone(),
+        fields,
+    };
+    plan.changes.insert(key.clone(), change);
+    match input.previews.get(key).map(|previewed| &previewed.result) {
+        Some(Preview::Refused(why)) => refused(plan, key, why),
+        Some(Preview::Unchecked(why)) => {
+            plan.note(format!("Kubernetes could not be asked about new objects yet: {why}."));
+        }
+        Some(Preview::Stored(_) | Preview::Conflict(_)) | None => {}
+    }
+}
+
+fn refused(plan: &mut PlanDraft, key: &ObjectKey, why: &str) {
+    plan.block(key, "refused", format!("Kubernetes would refuse it: {why}"), "mend the stack");
+}
+
+fn update(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    object: &DesiredObject,
+    live: &LiveObject,
+) {
+    let previewed = input.previews.get(key);
+    let after = match previewed.map(|previewed| &previewed.result) {
+        Some(Preview::Stored(value)) => value.clone(),
+        _ => merge::applied(&live.value, &object.manifest, &ours(live)),
+    };
+    let none = Vec::new();
+    let conflicts = previewed.map_or(&none, |previewed| &previewed.conflicts);
+    let fields = differences(&live.value, &after, conflicts);
+    if fields.is_empty() {
+        return;
+    }
+    let barred = fixed_fields(plan, key, &fields)
+        | guards::fixed_settings(input, plan, key, live, &fields)
+        | guards::restart(input, plan, key, live, &fields);
+    match previewed.map(|previewed| &previewed.result) {
+        Some(Preview::Refused(why)) if !barred => refused(plan, key, why),
+        _ => {}
+    }
+    contested(input, plan, key, conflicts);
+    let change = Change {
+        operation: Operation::Update,
+        because: because::update(key, live, &fields),
+        summary: object.summary.clone(),
+        fields,
+    };
+    plan.changes.insert(key.clone(), change);
+}
+
+/// The fields two states of an object differ in, with who set those that are contested.
+pub fn differences(
+    before: &Value,
+    after: &Value,
+    conflicts: &[(String, String)],
+) -> Vec<FieldChange> {
+    let (before, after) = (fields::leaves(before), fields::leaves(after));
+    let paths: BTreeSet<&Path> = before.keys().chain(after.keys()).collect();
+    paths
+        .into_iter()
+        .filter(|path| before.get(path) != after.get(path))
+        .map(|path| {
+            let path_text = path.to_string();
+            let contest =
+                conflicts.iter().find(|(_, field)| fields::path::covers(field, &path_text));
+            FieldChange {
+                before: before.get(path).cloned(),
+                after: after.get(path).cloned(),
+                drifted_by: contest.map(|(manager, _)| manager.clone()),
+                path: path_text,
+            }
+        })
+        .collect()
+}
+
+fn fixed_fields(plan: &mut PlanDraft, key: &ObjectKey, fields: &[FieldChange]) -> bool {
+    let mut found: BTreeMap<&str, (&str, Vec<&str>)> = BTreeMap::new();
+    for field in fields {
+        if let Some((reason, help)) = immutable::fixed(key.kind, &field.path) {
+            found.entry(reason).or_insert((help, Vec::new())).1.push(&field.path);
+        }
+    }
+    for (reason, (help, paths)) in &found {
+        plan.block(key, "immutable", format!("{reason} ({})", paths.join(", ")), *help);
+    }
+    !found.is_empty()
+}
+
+fn contested(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    conflicts: &[(String, String)],
+) {
+    let consented = input.consents.contains(&key.to_string());
+    let taken = managers::may_take(conflicts, consented);
+    for (manager, field) in conflicts {
+        plan.conflicts.insert(Conflict {
+            object: key.clone(),
+            field: field.clone(),
+            manager: manager.clone(),
+            taken,
+        });
+        if !taken && !managers::by_hand(manager) {
+            plan.block(
+                key,
+                "conflict",
+                format!("`{manager}` has set {field} and may set it again"),
+                format!("stop `{manager}` from setting it, or take it with --consent {key}"),
+            );
+        }
+    }
+}

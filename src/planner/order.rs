@@ -1,0 +1,192 @@
+//! In which order changes are carried out, and when each step is done.
+
+use std::collections::BTreeSet;
+
+use db_engine::cluster::Role;
+
+use super::PlanInput;
+use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
+use super::guards::{self, restarts_members};
+use crate::desired::{DesiredCluster, DesiredPool};
+use crate::fields;
+use crate::object::{Kind, ObjectKey};
+use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::{Change, Operation};
+
+/// How long Kubernetes may take for what needs no member to start, in seconds.
+pub const PROMPT_SECONDS: u64 = 60;
+
+/// How long members that are ready may take until the database lists them as running, in seconds:
+/// a new DataNode was seen to be `Unknown` for 2-5 s, a busy one far longer.
+pub const JOIN_SECONDS: u64 = 300;
+
+/// Adds a step for every creation and update, and the waits between them.
+pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let sets: BTreeSet<&ObjectKey> =
+        input.desired.clusters.values().flat_map(|c| &c.pools).map(|pool| &pool.set).collect();
+    let plain: Vec<(ObjectKey, Change)> = plan
+        .changes
+        .iter()
+        .filter(|(key, _)| !sets.contains(key))
+        .map(|(key, change)| (key.clone(), change.clone()))
+        .collect();
+    for (key, change) in plain {
+        let until = Until::Said;
+        add(input, plan, &key, &change, after_namespace(&key), until, PROMPT_SECONDS);
+    }
+    for (name, cluster) in &input.desired.clusters {
+        pools(input, plan, name, cluster);
+    }
+}
+
+fn after_namespace(key: &ObjectKey) -> BTreeSet<StepId> {
+    let namespace = key.namespace.as_ref().map(|name| ObjectKey::global(Kind::Namespace, name));
+    namespace.iter().flat_map(settled).collect()
+}
+
+/// Control members first; those that only start may then start side by side, those that restart
+/// go pool by pool, because all storing pools are one quorum domain.
+fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &DesiredCluster) {
+    let touched = |plan: &PlanDraft, pool: &DesiredPool| plan.changes.contains_key(&pool.set);
+    if !cluster.pools.iter().any(|pool| touched(plan, pool)) {
+        unready_members(input, plan, cluster);
+        return;
+    }
+    let mut before: BTreeSet<StepId> = BTreeSet::new();
+    for pool in &cluster.pools {
+        let mut after = before.clone();
+        after.extend(pool.needs.iter().flat_map(settled));
+        after.extend(after_namespace(&pool.set));
+        pool_steps(input, plan, name, pool, after);
+        let restarts =
+            plan.changes.get(&pool.set).is_some_and(|c| c.operation == Operation::Update);
+        if pool.role == Role::Control || restarts {
+            before.extend(settled(&pool.set));
+            before.insert(join_id(name, &pool.name));
+        }
+    }
+}
+
+fn pool_steps(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    cluster: &str,
+    pool: &DesiredPool,
+    after: BTreeSet<StepId>,
+) {
+    let until = Until::Rolled { object: pool.set.clone(), replicas: pool.replicas() };
+    let limit = pool.ready_within_seconds * u64::from(pool.replicas().max(1));
+    let change = plan.changes.get(&pool.set).cloned();
+    match change {
+        Some(change) => add(input, plan, &pool.set, &change, after, until, limit),
+        None if is_rolled(input, pool) => return,
+        None => {
+            let title = format!("wait for {} {}s to be ready", pool.replicas(), pool.title);
+            let because = "what comes after needs them".to_owned();
+            let step = waiting(title, because, after, until, limit);
+            plan.step(ready_id(&pool.set), step);
+        }
+    }
+    // Control members are seen through members that serve; before the first of those there is
+    // nobody to ask.
+    if pool.role != Role::Control || guards::seen_id(input.observed, cluster).is_some() {
+        let title = format!("see {} {}s running in the database", pool.replicas(), pool.title);
+        let because = "a pod that is ready is no member yet".to_owned();
+        let joined =
+            Until::Joined { cluster: cluster.to_owned(), addresses: pool.addresses.clone() };
+        let after = settled(&pool.set).into();
+        plan.step(
+            join_id(cluster, &pool.name),
+            waiting(title, because, after, joined, JOIN_SECONDS),
+        );
+    }
+}
+
+fn waiting(
+    title: String,
+    because: String,
+    after: BTreeSet<StepId>,
+    until: Until,
+    limit_seconds: u64,
+) -> Step {
+    let expects = Vec::new();
+    Step {
+        action: Action::Await,
+        title,
+        because,
+        expects,
+        after,
+        until,
+        limit_seconds,
+        risk: Risk::None,
+        bytes: 0,
+    }
+}
+
+/// Whether all members of a pool are there and ready, as Kubernetes counts them.
+fn is_rolled(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
+    input.observed.objects.get(&pool.set).is_some_and(|live| {
+        let replicas = i64::from(pool.replicas());
+        live.number("/status/readyReplicas").unwrap_or(0) == replicas
+            && live.number("/status/updatedReplicas").unwrap_or(0) == replicas
+            && live.number("/status/observedGeneration") == live.number("/metadata/generation")
+    })
+}
+
+fn unready_members(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &DesiredCluster) {
+    for pool in cluster.pools.iter().filter(|pool| !is_rolled(input, pool)) {
+        if let Some(live) = input.observed.objects.get(&pool.set) {
+            let ready = live.number("/status/readyReplicas").unwrap_or(0);
+            plan.note(format!(
+                "{} has {ready} of {} members ready; `tsinfra status` says why.",
+                pool.set,
+                pool.replicas()
+            ));
+        }
+    }
+}
+
+/// Adds the step that carries a change out.
+fn add(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    change: &Change,
+    after: BTreeSet<StepId>,
+    until: Until,
+    limit_seconds: u64,
+) {
+    let Some(object) = input.desired.objects.get(key) else { return };
+    let manifest = object.manifest.clone();
+    let because = change.because.clone();
+    let (id, verb, action, expects) = match (change.operation, input.observed.objects.get(key)) {
+        (Operation::Create, _) => (
+            create_id(key),
+            "create",
+            Action::Create { object: key.clone(), manifest },
+            Expect::Absent { object: key.clone() },
+        ),
+        (Operation::Update, Some(live)) => {
+            let (uid, digest) = (live.uid().to_owned(), fields::digest(&manifest, &live.value));
+            let force = change.fields.iter().any(|field| field.drifted_by.is_some());
+            let action = Action::Update { object: key.clone(), uid: uid.clone(), manifest, force };
+            let expect = Expect::Unchanged { object: key.clone(), uid, digest };
+            (update_id(key), "update", action, expect)
+        }
+        _ => return,
+    };
+    let restarts = change.operation == Operation::Update
+        && change.fields.iter().any(|field| restarts_members(key, field));
+    let risk = match (restarts, object.exposes) {
+        (true, _) => Risk::Restarts,
+        (false, true) => Risk::Exposes,
+        (false, false) => Risk::None,
+    };
+    let title = format!("{verb} {key}");
+    let expects = vec![expects];
+    let bytes = 0;
+    plan.step(
+        id,
+        Step { action, title, because, expects, after, until, limit_seconds, risk, bytes },
+    );
+}

@@ -1,0 +1,281 @@
+//! The end: of a whole stack, of one cluster of it, or of what the stack no longer declares.
+
+use std::collections::BTreeSet;
+
+use super::claims;
+use super::draft::{PlanDraft, delete_id};
+use super::order::PROMPT_SECONDS;
+use super::{PlanInput, objects};
+use crate::object::{ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_TIER, ObjectKey};
+use crate::observed::LiveObject;
+use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::{Change, Operation};
+use crate::stack::Reclaim;
+use crate::stack::quantity::Quantity;
+
+/// How long the members of a pool may take to stop, in seconds: their grace period, and a margin.
+const STOP_SECONDS: u64 = 900;
+
+/// How long a volume may take to be freed by its driver, in seconds.
+const FREE_SECONDS: u64 = 600;
+
+/// Takes down all that the stack owns: members first, then what they used, claims and volumes as
+/// their tier says. The end of a whole cluster needs no drain, but consent.
+pub fn everything(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let clusters: BTreeSet<String> = objects::owned(input)
+        .filter_map(|(_, live)| live.label(LABEL_CLUSTER).map(str::to_owned))
+        .collect();
+    for cluster in &clusters {
+        protection(input, plan, cluster);
+        cluster_down(input, plan, cluster, "the stack goes");
+    }
+    let leftovers: Vec<_> = objects::owned(input)
+        .filter(|(key, live)| {
+            live.label(LABEL_CLUSTER).is_none()
+                && matches!(key.kind, Kind::StorageClass | Kind::PersistentVolume)
+        })
+        .collect();
+    for (key, live) in leftovers {
+        storage_down(plan, key, live, "the stack goes");
+    }
+}
+
+/// Takes down what the stack owns but declares no more. A whole cluster goes only with consent.
+pub fn what_the_stack_dropped(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let dropped: Vec<(&ObjectKey, &LiveObject)> = objects::owned(input)
+        .filter(|(key, _)| {
+            !input.desired.objects.contains_key(key)
+                && !matches!(key.kind, Kind::PersistentVolumeClaim | Kind::ConfigMap)
+        })
+        .collect();
+    let gone = |live: &LiveObject| {
+        let name = live.label(LABEL_CLUSTER)?;
+        (!input.desired.clusters.contains_key(name)).then(|| name.to_owned())
+    };
+    let clusters: BTreeSet<String> = dropped.iter().filter_map(|(_, live)| gone(live)).collect();
+    for cluster in &clusters {
+        protection(input, plan, cluster);
+        consent(input, plan, cluster);
+        cluster_down(input, plan, cluster, "the stack no longer declares its cluster");
+    }
+    let because = "the stack no longer declares it";
+    for (key, live) in dropped.into_iter().filter(|(_, live)| gone(live).is_none()) {
+        match key.kind {
+            Kind::StorageClass | Kind::PersistentVolume => storage_down(plan, key, live, because),
+            // A pool's end is a scale-in; `guards` has refused it and says so.
+            Kind::StatefulSet => {}
+            Kind::Service if belongs_to_a_live_set(input, key) => {}
+            _ => delete(plan, key, live, because, BTreeSet::new(), Until::Said, PROMPT_SECONDS),
+        }
+    }
+}
+
+fn belongs_to_a_live_set(input: &PlanInput<'_>, service: &ObjectKey) -> bool {
+    let set = ObjectKey { kind: Kind::StatefulSet, ..service.clone() };
+    input.observed.objects.contains_key(&set)
+}
+
+/// Protection holds as long as either the stack, the live cluster or the record says so, so that
+/// taking a table out of the file does not take the protection with it.
+fn protection(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
+    let declared = input.stack.clusters.get(cluster).is_some_and(|cluster| cluster.protect);
+    let live = objects::owned(input).any(|(_, live)| {
+        live.label(LABEL_CLUSTER) == Some(cluster)
+            && live.annotation(ANNOTATION_PROTECT) == Some("true")
+    });
+    let recorded = input.observed.inventory.as_ref().is_some_and(|inventory| {
+        inventory.clusters.get(cluster).is_some_and(|record| record.protect)
+    });
+    let address = format!("cluster.{cluster}");
+    if (declared || live || recorded) && !input.consents.contains(&address) {
+        plan.block(
+            &address,
+            "protected",
+            "it is protected from deletion",
+            format!("set protect = false and apply that first, or add --consent {address}"),
+        );
+    }
+}
+
+fn consent(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
+    let address = format!("cluster.{cluster}");
+    if !input.consents.contains(&address) {
+        plan.block(
+            &address,
+            "consent",
+            "the stack no longer declares it, and taking it down ends its data service",
+            format!("put it back into the stack, or add --consent {address}"),
+        );
+    }
+}
+
+/// Members, then the Services and budgets around them, then the claims.
+fn cluster_down(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, because: &str) {
+    let of_cluster: Vec<(&ObjectKey, &LiveObject)> = objects::owned(input)
+        .filter(|(_, live)| live.label(LABEL_CLUSTER) == Some(cluster))
+        .collect();
+    let of_kind = |kind: Kind| of_cluster.iter().filter(move |(key, _)| key.kind == kind);
+    let sets: Vec<&(&ObjectKey, &LiveObject)> = of_kind(Kind::StatefulSet).collect();
+    // Data members stop while ConfigNodes still listen, so that they can say good-bye.
+    let data: BTreeSet<StepId> =
+        sets.iter().filter(|(_, live)| !is_control(live)).map(|(key, _)| delete_id(key)).collect();
+    for (key, live) in &sets {
+        let after = if is_control(live) { data.clone() } else { BTreeSet::new() };
+        let until = Until::PodsGone { object: (*key).clone() };
+        delete(plan, key, live, because, after, until, STOP_SECONDS);
+    }
+    let stopped: BTreeSet<StepId> = sets.iter().map(|(key, _)| delete_id(key)).collect();
+    for kind in [Kind::Service, Kind::PodDisruptionBudget] {
+        for (key, live) in of_kind(kind) {
+            delete(plan, key, live, because, stopped.clone(), Until::Said, PROMPT_SECONDS);
+        }
+    }
+    for (key, live) in of_kind(Kind::PersistentVolumeClaim) {
+        claim_down(input, plan, key, live, &stopped);
+    }
+    pools_of_strangers(input, plan, &sets);
+}
+
+fn is_control(live: &LiveObject) -> bool {
+    let domain = live.value.pointer("/spec/template/metadata/labels");
+    domain.and_then(|labels| labels.get(crate::object::LABEL_DOMAIN)).and_then(|v| v.as_str())
+        == Some("control")
+}
+
+/// Claims that lost their labels are told, not deleted (rule 1).
+fn pools_of_strangers(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    sets: &[&(&ObjectKey, &LiveObject)],
+) {
+    for (set, _) in sets {
+        for (key, claim) in claims::of_pool(input, set) {
+            if claim.label(LABEL_CLUSTER).is_none() {
+                plan.note(format!("{key} carries no label of this stack and is left alone."));
+            }
+        }
+    }
+}
+
+/// What the claim's class does with the data once the claim is gone.
+fn reclaim(input: &PlanInput<'_>, claim: &LiveObject) -> Reclaim {
+    let declared = claim.label(LABEL_TIER).and_then(|tier| input.stack.storage.get(tier));
+    let class = claim.text("/spec/storageClassName").unwrap_or_default();
+    let live = input.observed.objects.get(&ObjectKey::global(Kind::StorageClass, class));
+    let live = live.and_then(|class| class.text("/reclaimPolicy"));
+    match (declared.map(|tier| tier.reclaim), live) {
+        (Some(Reclaim::Delete), Some("Delete") | None) | (None, Some("Delete")) => Reclaim::Delete,
+        // Whoever says retain is believed: data kept by mistake can still be deleted.
+        _ => Reclaim::Retain,
+    }
+}
+
+fn claim_down(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    live: &LiveObject,
+    stopped: &BTreeSet<StepId>,
+) {
+    if reclaim(input, live) == Reclaim::Retain {
+        keep(plan, key, live, "its tier says retain");
+        if let Some(volume) = volume_of(input, live) {
+            keep(plan, volume.0, volume.1, "its tier says retain and it is in use");
+        }
+        return;
+    }
+    let volume = live.text("/spec/volumeName");
+    let volume = volume.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
+    let until = Until::Freed { claim: key.clone(), volume };
+    let because = "its tier says delete";
+    delete(plan, key, live, because, stopped.clone(), until, FREE_SECONDS);
+}
+
+fn volume_of<'a>(
+    input: &PlanInput<'a>,
+    claim: &LiveObject,
+) -> Option<(&'a ObjectKey, &'a LiveObject)> {
+    let name = claim.text("/spec/volumeName")?;
+    input.observed.objects.get_key_value(&ObjectKey::global(Kind::PersistentVolume, name))
+}
+
+/// Classes go once no claim is left to use them; volumes of ours go only if they never held data.
+fn storage_down(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject, because: &str) {
+    let phase = live.text("/status/phase").unwrap_or("Available");
+    let holds_data = key.kind == Kind::PersistentVolume
+        && (phase != "Available" || live.value.pointer("/spec/claimRef").is_some());
+    if holds_data {
+        keep(plan, key, live, "its tier says retain and it is in use");
+        return;
+    }
+    let claims_gone: BTreeSet<StepId> = plan
+        .steps
+        .iter()
+        .filter(|(_, step)| matches!(step.until, Until::Freed { .. } | Until::PodsGone { .. }))
+        .map(|(id, _)| id.clone())
+        .collect();
+    delete(plan, key, live, because, claims_gone, Until::Said, PROMPT_SECONDS);
+}
+
+fn keep(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject, because: &str) {
+    let summary = describe(key, live);
+    let because = because.to_owned();
+    let change = Change { operation: Operation::Keep, because, summary, fields: Vec::new() };
+    plan.changes.entry(key.clone()).or_insert(change);
+}
+
+fn describe(key: &ObjectKey, live: &LiveObject) -> String {
+    let size = match key.kind {
+        Kind::PersistentVolumeClaim => live.text("/spec/resources/requests/storage"),
+        Kind::PersistentVolume => live.text("/spec/capacity/storage"),
+        _ => None,
+    };
+    match (key.kind, live.number("/spec/replicas"), size) {
+        (Kind::StatefulSet, Some(members), _) => format!("{members} members stop"),
+        (_, _, Some(size)) => size.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The size of a claim, in bytes.
+fn claimed(claim: &LiveObject) -> u64 {
+    let size = claim.text("/spec/resources/requests/storage").unwrap_or_default();
+    size.parse::<Quantity>().map_or(0, |size| size.bytes())
+}
+
+fn delete(
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    live: &LiveObject,
+    because: &str,
+    after: BTreeSet<StepId>,
+    until: Until,
+    limit_seconds: u64,
+) {
+    let risk = match until {
+        Until::Freed { .. } => Risk::Deletes,
+        _ => Risk::None,
+    };
+    let change = Change {
+        operation: Operation::Delete,
+        because: because.to_owned(),
+        summary: describe(key, live),
+        fields: Vec::new(),
+    };
+    let uid = live.uid().to_owned();
+    let expects =
+        vec![Expect::Unchanged { object: key.clone(), uid: uid.clone(), digest: String::new() }];
+    let step = Step {
+        action: Action::Delete { object: key.clone(), uid },
+        title: format!("delete {key}"),
+        because: because.to_owned(),
+        expects,
+        after,
+        until,
+        limit_seconds,
+        risk,
+        bytes: if risk == Risk::Deletes { claimed(live) } else { 0 },
+    };
+    plan.changes.insert(key.clone(), change);
+    plan.step(delete_id(key), step);
+}

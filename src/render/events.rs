@@ -1,0 +1,46 @@
+//! What happens during an apply, as lines for people.
+
+use std::time::Duration;
+
+use super::paint::Paint;
+use super::text::{fold, harmless, seconds};
+use crate::apply::event::{Event, What};
+use crate::plan::Plan;
+
+/// One event as one line or a folded few.
+pub fn line(plan: &Plan, event: &Event, paint: Paint) -> String {
+    let title = plan.steps.get(&event.step).map_or(event.step.0.as_str(), |step| &step.title);
+    match &event.what {
+        What::Begun => format!("{title}: started"),
+        What::Waiting { done, of, why } => fold(&waiting(title, *done, *of, why), "", "    "),
+        What::Done { took } => format!("{title}: {} after {}", paint.added("done"), span(*took)),
+        What::Ended { how, why } => {
+            let line = format!("{title}: {how}: {}", harmless(why));
+            paint.removed(&fold(&line, "", "    "))
+        }
+    }
+}
+
+/// Whether an event is worth a line: that a step started is, only if it then waits.
+pub fn is_news(plan: &Plan, event: &Event) -> bool {
+    let waits = plan.steps.get(&event.step).is_some_and(|step| step.until.waits());
+    event.what != What::Begun || waits
+}
+
+/// What a step waits for, e.g. `create …: 1 of 3; demo-data-1 is starting`.
+pub fn waiting(title: &str, done: u32, of: u32, why: &[String]) -> String {
+    let mut parts = Vec::new();
+    if of > 0 {
+        parts.push(format!("{done} of {of}"));
+    }
+    parts.extend(why.iter().map(|reason| harmless(reason)));
+    format!("{title}: {}", parts.join("; "))
+}
+
+/// How long something took, in the unit that tells.
+pub fn span(took: Duration) -> String {
+    match took.as_secs() {
+        0 => format!("{}ms", took.as_millis()),
+        whole => seconds(whole),
+    }
+}

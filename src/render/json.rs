@@ -1,0 +1,163 @@
+//! Plans and events for programs: a format of its own, with a version, in the words of Terraform's
+//! plan JSON and UI stream where the meaning is the same.
+
+use serde_json::{Value, json};
+
+use super::events;
+use super::paint::Paint;
+use super::steps;
+use crate::apply::event::{Event, What};
+use crate::object::ObjectKey;
+use crate::plan::step::{Action, Risk, Step, StepId};
+use crate::plan::{Change, Operation, Plan, Purpose};
+
+/// Version of the plan JSON: a new minor number only adds, a new major number changes.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// A plan. Nothing in it is secret: a plan never holds one.
+pub fn plan(plan: &Plan) -> Value {
+    let order = plan.order().unwrap_or_default();
+    let sum = plan.summary();
+    json!({
+        "format_version": FORMAT_VERSION,
+        "tsinfra_version": plan.basis.tsinfra,
+        "stack": plan.stack,
+        "namespace": plan.namespace,
+        "target": plan.basis.target,
+        "purpose": plan.purpose,
+        "resource_changes": plan.changes.iter().map(change).collect::<Vec<Value>>(),
+        "steps": order.iter().map(|id| step(id, &plan.steps[*id])).collect::<Vec<Value>>(),
+        "blocked": plan.blocked,
+        "conflicts": plan.conflicts,
+        "notes": plan.notes,
+        "summary": sum,
+        "applyable": plan.blocked.is_empty() && !plan.steps.is_empty(),
+        "complete": plan.blocked.is_empty(),
+        "errored": false,
+    })
+}
+
+fn actions(operation: Operation) -> [&'static str; 1] {
+    match operation {
+        Operation::Create => ["create"],
+        Operation::Update => ["update"],
+        Operation::Delete => ["delete"],
+        Operation::Keep => ["forget"],
+    }
+}
+
+fn change((key, change): (&ObjectKey, &Change)) -> Value {
+    let fields: Vec<Value> = change
+        .fields
+        .iter()
+        .map(|field| {
+            json!({
+                "path": field.path,
+                "before": field.before,
+                "after": field.after,
+                "drifted_by": field.drifted_by,
+            })
+        })
+        .collect();
+    json!({
+        "address": key,
+        "type": key.kind.word(),
+        "namespace": key.namespace,
+        "name": key.name,
+        "summary": change.summary,
+        "change": { "actions": actions(change.operation), "fields": fields },
+        "action_reason": change.because,
+    })
+}
+
+fn step(id: &StepId, step: &Step) -> Value {
+    json!({
+        "id": id,
+        "title": step.title,
+        "op": match step.action {
+            Action::Create { .. } => "create",
+            Action::Update { .. } => "update",
+            Action::Delete { .. } => "delete",
+            Action::Await => "wait",
+        },
+        "address": step.action.object(),
+        "needs": step.after,
+        "because": step.because,
+        "waits": step.until.waits().then(|| json!({
+            "predicate": steps::until(&step.until),
+            "timeout_s": step.limit_seconds,
+        })),
+        "data_effect": match step.risk {
+            Risk::None => "none",
+            Risk::Restarts => "restarts",
+            Risk::Deletes => "deletes",
+            Risk::Exposes => "exposes",
+        },
+        "bytes_deleted": step.bytes,
+    })
+}
+
+/// The first line of a stream: who speaks, in which format.
+pub fn version() -> Value {
+    json!({
+        "@level": "info",
+        "@message": format!("tsinfra {}", env!("CARGO_PKG_VERSION")),
+        "@module": "tsinfra",
+        "type": "version",
+        "tsinfra": env!("CARGO_PKG_VERSION"),
+        "ui": FORMAT_VERSION,
+    })
+}
+
+/// A plan as a line of a stream.
+pub fn planned(made: &Plan) -> Value {
+    line("info", "change_summary", "plan made", json!({ "plan": plan(made) }))
+}
+
+/// What happened, as a line of a stream.
+pub fn event(plan: &Plan, event: &Event) -> Value {
+    let message = events::line(plan, event, Paint::default());
+    let (level, kind, more) = match &event.what {
+        What::Begun => ("info", "apply_start", json!({})),
+        What::Waiting { done, of, why } => {
+            ("info", "apply_progress", json!({ "done": done, "of": of, "why": why }))
+        }
+        What::Done { took } => {
+            ("info", "apply_complete", json!({ "elapsed_seconds": took.as_secs_f64() }))
+        }
+        What::Ended { how, why } => ("error", "apply_errored", json!({ "how": how, "why": why })),
+    };
+    let address = plan.steps.get(&event.step).and_then(|step| step.action.object());
+    let hook =
+        json!({ "id": event.step, "address": address, "at_seconds": event.at.as_secs_f64() });
+    line(level, kind, &message, json!({ "hook": hook, "detail": more }))
+}
+
+/// The end of a stream.
+pub fn ended(plan: &Plan, complete: bool, left: usize) -> Value {
+    let verb = match plan.purpose {
+        Purpose::Apply => "apply",
+        Purpose::Destroy => "destroy",
+    };
+    let word = if complete { "complete" } else { "halted part-way" };
+    let more = json!({ "complete": complete, "steps_left": left, "summary": plan.summary() });
+    line(if complete { "info" } else { "error" }, "outcome", &format!("{verb} {word}"), more)
+}
+
+/// An error, as a line of a stream.
+pub fn diagnostic(summary: &str) -> Value {
+    line("error", "diagnostic", summary, json!({ "severity": "error", "summary": summary }))
+}
+
+fn line(level: &str, kind: &str, message: &str, more: Value) -> Value {
+    let mut line = json!({
+        "@level": level,
+        "@message": message,
+        "@module": "tsinfra",
+        "type": kind,
+    });
+    if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {
+        line.extend(more);
+    }
+    line
+}

@@ -1,0 +1,101 @@
+//! How an apply ended: what was done, what is left, how to reach the clusters.
+
+use std::fmt::Write as _;
+
+use super::paint::Paint;
+use super::text::{count, fold, harmless};
+use crate::apply::Outcome;
+use crate::plan::step::Action;
+use crate::plan::{Plan, Purpose};
+use crate::stack::{Cluster, ExposeKind, Stack};
+
+/// The closing lines of a complete run.
+pub fn complete(plan: &Plan, paint: Paint) -> String {
+    let sum = plan.summary();
+    match plan.purpose {
+        Purpose::Apply => format!(
+            "\n{} Resources: {} added, {} changed, {} destroyed.\n",
+            paint.strong("Apply complete!"),
+            sum.add,
+            sum.change,
+            sum.destroy
+        ),
+        Purpose::Destroy => format!(
+            "\n{} Resources: {} destroyed.\n",
+            paint.strong("Destroy complete!"),
+            sum.destroy
+        ),
+    }
+}
+
+/// The closing lines of a run that ended early: what was done, what was not, the way on.
+pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
+    let (done, all) = (outcome.done.len(), count(plan.steps.len(), "step"));
+    let mut text = format!("\n{} {done} of {all} done.\n", paint.removed("Halted part-way."));
+    for (id, end) in &outcome.ended {
+        let title = plan.steps.get(id).map_or(id.0.as_str(), |step| &step.title);
+        let (how, why) = end.tell();
+        text.push_str(&fold(&format!("{title}: {how}: {}", harmless(why)), "  ! ", "    "));
+        text.push('\n');
+    }
+    if let Some(why) = &outcome.record {
+        let line = format!("the stack's record could not be kept: {}", harmless(why));
+        text.push_str(&fold(&line, "  ! ", "    "));
+        text.push('\n');
+    }
+    let acted = plan
+        .steps
+        .iter()
+        .filter(|(id, step)| outcome.done.contains(id) && !matches!(step.action, Action::Await));
+    let verb = match plan.purpose {
+        Purpose::Apply => "apply",
+        Purpose::Destroy => "destroy",
+    };
+    let way_on = if acted.count() == 0 {
+        format!("Nothing was changed. Run `tsinfra {verb}` again for a plan of what is there now.")
+    } else {
+        format!(
+            "What is done stays done. Run `tsinfra {verb}` again: it plans from what is there now."
+        )
+    };
+    let _ = writeln!(text, "{}", fold(&way_on, "", ""));
+    text
+}
+
+/// How to reach every cluster of a stack.
+pub fn reach(stack: &Stack) -> String {
+    let mut text = String::new();
+    for cluster in stack.clusters.values() {
+        let _ = writeln!(
+            text,
+            "\nCluster `{}` ({} {}):",
+            cluster.name, cluster.engine, cluster.version
+        );
+        for (from, address) in addresses(stack, cluster) {
+            let _ = writeln!(text, "  {from:<22} {address}");
+        }
+    }
+    text
+}
+
+fn addresses(stack: &Stack, cluster: &Cluster) -> Vec<(&'static str, String)> {
+    let Some(port) = crate::desired::members::client_port(stack, cluster) else {
+        return Vec::new();
+    };
+    let host = format!("{}.{}.svc.{}", cluster.name, stack.namespace, stack.cluster_domain);
+    let mut addresses = vec![("inside Kubernetes", format!("{host}:{port}"))];
+    match cluster.expose.kind {
+        ExposeKind::ClusterIp => addresses.push((
+            "from this machine",
+            format!("kubectl -n {} port-forward service/{} {port}", stack.namespace, cluster.name),
+        )),
+        ExposeKind::NodePort(Some(node_port)) => {
+            addresses.push(("from outside", format!("any node's address, port {node_port}")));
+        }
+        ExposeKind::NodePort(None) | ExposeKind::LoadBalancer => addresses.push((
+            "from outside",
+            format!("kubectl -n {} get service {}", stack.namespace, cluster.name),
+        )),
+    }
+    addresses
+}

@@ -1,0 +1,194 @@
+//! A plan as text: what changes, why, in which steps, and what is refused.
+
+use std::fmt::Write as _;
+
+use super::paint::Paint;
+use super::steps;
+use super::text::{WIDTH, bytes, count, fold, harmless};
+use super::values;
+use crate::plan::{Change, Connection, Operation, Plan, Purpose};
+
+/// How much a plan's text shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Colour or not.
+    pub paint: Paint,
+    /// Every field of new objects, not just one line each.
+    pub full: bool,
+}
+
+/// The whole plan.
+pub fn plan(plan: &Plan, style: Style) -> String {
+    let mut text = String::new();
+    if plan.changes.is_empty() && plan.is_empty() {
+        text.push_str(&no_changes(plan, style.paint));
+        text.push_str(&notes(plan));
+        return text;
+    }
+    text.push_str(&fold(&heading(plan), "", ""));
+    text.push_str("\n\n");
+    text.push_str(&legend(plan, style.paint));
+    for (key, change) in &plan.changes {
+        text.push_str(&object(&key.to_string(), change, style));
+    }
+    text.push_str(&conflicts(plan));
+    text.push_str(&steps::list(plan));
+    text.push_str(&blocked(plan, style.paint));
+    text.push_str(&notes(plan));
+    text.push_str(&summary(plan, style.paint));
+    text
+}
+
+/// What a plan without changes says.
+pub fn no_changes(plan: &Plan, paint: Paint) -> String {
+    match plan.purpose {
+        Purpose::Apply => {
+            let what = paint.strong("No changes.");
+            format!("{what} Stack `{}` is as its file says.\n", plan.stack)
+        }
+        Purpose::Destroy => {
+            let what = paint.strong("No changes.");
+            format!("{what} Nothing of stack `{}` is there to destroy.\n", plan.stack)
+        }
+    }
+}
+
+fn heading(plan: &Plan) -> String {
+    let verb = match plan.purpose {
+        Purpose::Apply => "apply",
+        Purpose::Destroy => "destroy",
+    };
+    format!("To {verb} stack `{}` in namespace `{}` {}:", plan.stack, plan.namespace, place(plan))
+}
+
+/// Where a plan is carried out, said first so that the wrong cluster is noticed in time.
+pub fn place(plan: &Plan) -> String {
+    let target = harmless(&plan.basis.target);
+    match &plan.basis.connection {
+        Connection::Sandbox => "in the sandbox".to_owned(),
+        Connection::Kubernetes { context: Some(context), .. } => {
+            format!("on {target} (context `{}`)", harmless(context))
+        }
+        Connection::Kubernetes { context: None, .. } => {
+            format!("on {target} (the current context)")
+        }
+    }
+}
+
+const OPERATIONS: [(Operation, &str, &str); 4] = [
+    (Operation::Create, "+", "create"),
+    (Operation::Update, "~", "update in place"),
+    (Operation::Delete, "-", "destroy"),
+    (Operation::Keep, ".", "keep"),
+];
+
+fn sign(operation: Operation, paint: Paint) -> String {
+    match operation {
+        Operation::Create => paint.added("+"),
+        Operation::Update => paint.changed("~"),
+        Operation::Delete => paint.removed("-"),
+        Operation::Keep => ".".to_owned(),
+    }
+}
+
+/// Only signs that occur are explained.
+fn legend(plan: &Plan, paint: Paint) -> String {
+    let used = OPERATIONS
+        .iter()
+        .filter(|(operation, _, _)| plan.changes.values().any(|c| c.operation == *operation));
+    let parts: Vec<String> =
+        used.map(|(operation, _, word)| format!("{} {word}", sign(*operation, paint))).collect();
+    if parts.is_empty() { String::new() } else { format!("  {}\n\n", parts.join("   ")) }
+}
+
+fn object(address: &str, change: &Change, style: Style) -> String {
+    let mut text = String::new();
+    let sign = sign(change.operation, style.paint);
+    let mut about = vec![harmless(&change.summary)];
+    if matches!(change.operation, Operation::Delete | Operation::Keep) {
+        about.push(format!("(because {})", harmless(&change.because)));
+    }
+    about.retain(|part| !part.is_empty());
+    let about = about.join("  ");
+    // Writing to a String cannot fail.
+    let _ = if address.len() + about.chars().count() + 6 > WIDTH {
+        writeln!(text, "  {sign} {address}\n{}", fold(&about, "      ", "      "))
+    } else {
+        writeln!(
+            text,
+            "{}",
+            format!("  {sign} {address}  {}", style.paint.faint(&about)).trim_end()
+        )
+    };
+    if change.operation == Operation::Update {
+        let because = format!("because {}", change.because);
+        let _ = writeln!(text, "{}", fold(&because, "      ", "      "));
+    }
+    if change.operation == Operation::Update || style.full {
+        for field in &change.fields {
+            for line in values::lines(field, "      ", style.paint) {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+    }
+    text
+}
+
+fn conflicts(plan: &Plan) -> String {
+    if plan.conflicts.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nFields that another manager has set:\n\n".to_owned();
+    for conflict in &plan.conflicts {
+        let outcome = if conflict.taken { "taken back" } else { "left alone" };
+        let line = format!(
+            "{} {}: set by `{}`, {outcome}",
+            conflict.object, conflict.field, conflict.manager
+        );
+        text.push_str(&fold(&line, "  ! ", "      "));
+        text.push('\n');
+    }
+    text
+}
+
+fn blocked(plan: &Plan, paint: Paint) -> String {
+    if plan.blocked.is_empty() {
+        return String::new();
+    }
+    let what = count(plan.blocked.len(), "refusal");
+    let mut text =
+        format!("\n{}\n\n", paint.removed(&format!("Blocked by {what}; nothing is applied:")));
+    for entry in &plan.blocked {
+        let head = format!("{} ({})", entry.address, entry.rule);
+        for (part, indent) in [(head, "  ! "), (entry.reason.clone(), "      ")] {
+            text.push_str(&fold(&part, indent, "      "));
+            text.push('\n');
+        }
+        text.push_str(&fold(&entry.help, "      help: ", "            "));
+        text.push('\n');
+    }
+    text
+}
+
+fn notes(plan: &Plan) -> String {
+    let mut text = String::new();
+    for note in &plan.notes {
+        text.push('\n');
+        text.push_str(&fold(note, "Note: ", "      "));
+        text.push('\n');
+    }
+    text
+}
+
+/// The two lines scripts and people look for at the end.
+pub fn summary(plan: &Plan, paint: Paint) -> String {
+    let sum = plan.summary();
+    let head = paint.strong("Plan:");
+    let waits = count(sum.waits, "wait");
+    let deleted = bytes(sum.bytes_deleted);
+    format!(
+        "\n{head} {} to add, {} to change, {} to destroy.\n\
+         Steps: {} ({waits}); data: 0 B to move, {deleted} to delete.\n",
+        sum.add, sum.change, sum.destroy, sum.steps
+    )
+}

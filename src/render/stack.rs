@@ -1,0 +1,85 @@
+//! A stack with every default filled in, as text.
+
+use std::fmt::Write as _;
+
+use crate::desired::members;
+use crate::stack::{Cluster, ExposeKind, Pool, Reclaim, Stack, Target, Tier, TierKind};
+
+/// The whole stack.
+pub fn text(stack: &Stack) -> String {
+    let target = match &stack.target {
+        Target::Sandbox => "the sandbox".to_owned(),
+        Target::Kubernetes { context: Some(context), .. } => format!("context `{context}`"),
+        Target::Kubernetes { context: None, .. } => "the current kubeconfig context".to_owned(),
+    };
+    let mut text =
+        format!("Stack `{}` in namespace `{}`, for {target}\n", stack.name, stack.namespace);
+    // Writing to a String cannot fail.
+    for tier in stack.storage.values() {
+        let _ = writeln!(text, "\nStorage tier `{}`: {}", tier.name, storage(stack, tier));
+    }
+    for cluster in stack.clusters.values() {
+        let _ = writeln!(text, "\n{}", heading(cluster));
+        for pool in cluster.pools.values() {
+            let _ = writeln!(text, "  {}", members_of(stack, cluster, pool));
+        }
+        let _ = writeln!(text, "  clients: {}", clients(cluster));
+        for (name, value) in &cluster.settings {
+            let _ = writeln!(text, "  setting {name} = {value}");
+        }
+    }
+    text
+}
+
+fn storage(stack: &Stack, tier: &Tier) -> String {
+    let reclaim = match tier.reclaim {
+        Reclaim::Retain => "kept when its claim goes",
+        Reclaim::Delete => "deleted with its claim",
+    };
+    let kind = match &tier.kind {
+        TierKind::Local(volumes) => format!("{} local volumes", volumes.len()),
+        TierKind::LocalOnNodes { path, per_node, .. } => {
+            format!("{per_node} local volumes at {path} on each node with its labels")
+        }
+        TierKind::Csi { provisioner, .. } => format!("volumes made by {provisioner}"),
+        TierKind::CsiClass { .. } => "volumes of an existing class".to_owned(),
+    };
+    format!("{kind}, class `{}`, {reclaim}", stack.storage_class(tier))
+}
+
+fn heading(cluster: &Cluster) -> String {
+    format!(
+        "Cluster `{}`: {} {}, schema x{}, data x{}{}",
+        cluster.name,
+        cluster.engine,
+        cluster.version,
+        cluster.schema_replication,
+        cluster.data_replication,
+        if cluster.protect { ", protected" } else { "" },
+    )
+}
+
+fn members_of(stack: &Stack, cluster: &Cluster, pool: &Pool) -> String {
+    let workload = members::workload(stack, cluster, pool);
+    format!(
+        "pool `{}` ({}): {} {}{}, {} CPU, {} memory, {} on tier `{}` each",
+        pool.name,
+        pool.role,
+        pool.nodes,
+        workload.title,
+        if pool.nodes == 1 { "" } else { "s" },
+        pool.cpu,
+        pool.memory,
+        pool.size,
+        pool.tier,
+    )
+}
+
+fn clients(cluster: &Cluster) -> String {
+    match cluster.expose.kind {
+        ExposeKind::ClusterIp => "inside Kubernetes only".to_owned(),
+        ExposeKind::NodePort(Some(port)) => format!("port {port} of every node"),
+        ExposeKind::NodePort(None) => "a port of every node that Kubernetes picks".to_owned(),
+        ExposeKind::LoadBalancer => "the platform's load balancer".to_owned(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Members as Kubernetes sees them and as the database sees them, side by side.
+
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+
+use super::text::harmless;
+use crate::apply::pods;
+use crate::desired::stateful_set::CLAIM;
+use crate::desired::{Desired, DesiredCluster, DesiredPool};
+use crate::object::{Kind, ObjectKey};
+use crate::observed::{DatabaseView, Observed};
+use crate::stack::Stack;
+
+/// One member, from both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The pod's name.
+    pub name: String,
+    /// e.g. `DataNode`.
+    pub title: &'static str,
+    /// `ready`, or why not.
+    pub pod: String,
+    /// The node it runs on.
+    pub node: String,
+    /// Its claim: phase, size, volume.
+    pub claim: String,
+    /// The database's own word for it, e.g. `3 Running`.
+    pub database: String,
+    /// Region replicas it holds.
+    pub regions: String,
+}
+
+/// The members of a cluster, in the order of its pools.
+pub fn members(cluster: &DesiredCluster, seen: &Observed) -> Vec<Member> {
+    cluster.pools.iter().flat_map(|pool| of_pool(cluster, pool, seen)).collect()
+}
+
+/// Members the stack asks for, and any that are there beyond.
+fn of_pool(cluster: &DesiredCluster, pool: &DesiredPool, seen: &Observed) -> Vec<Member> {
+    let there = pods::of_set(&pool.set, seen).filter_map(|(key, _)| ordinal(&key.name));
+    let last = there.map(|n| n + 1).max().unwrap_or(0).max(pool.replicas());
+    (0..last).map(|n| member(cluster, pool, n, seen)).collect()
+}
+
+fn ordinal(pod: &str) -> Option<u32> {
+    pod.rsplit('-').next()?.parse().ok()
+}
+
+fn member(cluster: &DesiredCluster, pool: &DesiredPool, ordinal: u32, seen: &Observed) -> Member {
+    let name = format!("{}-{ordinal}", pool.set.name);
+    let key = ObjectKey { kind: Kind::Pod, name: name.clone(), ..pool.set.clone() };
+    let live = seen.objects.get(&key);
+    let pod = match live {
+        None => "not there".to_owned(),
+        Some(pod) => match pods::why_pod(&key, pod, seen) {
+            None => "ready".to_owned(),
+            Some((_, why)) => {
+                why.trim_start_matches(&name).trim_start_matches([':', ' ']).to_owned()
+            }
+        },
+    };
+    let node = live.and_then(|pod| pod.text("/spec/nodeName")).unwrap_or("-").to_owned();
+    let (database, regions) = in_database(cluster, &name, seen);
+    Member { claim: claim(&key, seen), name, title: pool.title, pod, node, database, regions }
+}
+
+fn claim(pod: &ObjectKey, seen: &Observed) -> String {
+    let name = format!("{CLAIM}-{}", pod.name);
+    let key = ObjectKey { kind: Kind::PersistentVolumeClaim, name, ..pod.clone() };
+    let Some(claim) = seen.objects.get(&key) else { return "-".to_owned() };
+    let phase = claim.text("/status/phase").unwrap_or("?");
+    let size = claim.text("/spec/resources/requests/storage").unwrap_or("?");
+    format!("{phase} {size}")
+}
+
+fn in_database(cluster: &DesiredCluster, pod: &str, seen: &Observed) -> (String, String) {
+    let unknown = || ("?".to_owned(), "?".to_owned());
+    match seen.databases.get(&cluster.database.cluster) {
+        Some(DatabaseView::Seen(topology)) => {
+            let mine = |address: &str| address.split('.').next() == Some(pod);
+            match topology.members.iter().find(|(address, _)| mine(address)) {
+                Some((_, member)) => {
+                    (format!("{} {}", member.id, member.status), member.regions.to_string())
+                }
+                None => ("not listed".to_owned(), "-".to_owned()),
+            }
+        }
+        _ => unknown(),
+    }
+}
+
+/// What is known of a database as a whole, in one line.
+pub fn database_line(cluster: &DesiredCluster, seen: &Observed) -> String {
+    match seen.databases.get(&cluster.database.cluster) {
+        Some(DatabaseView::Seen(topology)) => {
+            format!("version {}, id {}", topology.version, topology.cluster_id)
+        }
+        Some(DatabaseView::Unreachable { why }) => format!("does not answer: {why}"),
+        Some(DatabaseView::Absent) | None => "no ready member to ask".to_owned(),
+    }
+}
+
+/// The status of a stack as text.
+pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
+    let mut text = format!("Stack `{}` in namespace `{}`\n", stack.name, stack.namespace);
+    for (name, cluster) in &desired.clusters {
+        let engine = cluster.database.engine;
+        let line = harmless(&database_line(cluster, seen));
+        text.push_str(&format!("\nCluster `{name}` ({engine}): {line}\n\n"));
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["MEMBER", "RUNS", "POD", "NODE", "CLAIM", "DATABASE", "REGIONS"]);
+        for member in members(cluster, seen) {
+            let Member { name, title, pod, node, claim, database, regions } = member;
+            let row = [name, title.to_owned(), pod, node, claim, database, regions];
+            table.add_row(row.map(|cell| harmless(&cell)));
+        }
+        for line in table.lines() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// The status of a stack for programs.
+pub fn json(stack: &Stack, desired: &Desired, seen: &Observed) -> Value {
+    let clusters = desired.clusters.iter().map(|(name, cluster)| {
+        let members: Vec<Value> = members(cluster, seen)
+            .into_iter()
+            .map(|member| {
+                json!({
+                    "name": member.name,
+                    "runs": member.title,
+                    "pod": member.pod,
+                    "node": member.node,
+                    "claim": member.claim,
+                    "database": member.database,
+                    "regions": member.regions,
+                })
+            })
+            .collect();
+        let view = seen.databases.get(name);
+        (name.clone(), json!({ "members": members, "database": view }))
+    });
+    json!({
+        "format_version": super::json::FORMAT_VERSION,
+        "stack": stack.name,
+        "namespace": stack.namespace,
+        "clusters": clusters.collect::<serde_json::Map<String, Value>>(),
+    })
+}

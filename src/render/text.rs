@@ -1,0 +1,48 @@
+//! Lines that fit, numbers that read, and foreign text made harmless.
+
+pub use crate::harmless::harmless;
+
+/// Columns a line may have.
+pub const WIDTH: usize = 100;
+
+/// A sentence folded at [`WIDTH`], its first line after `first`, the others after `rest`.
+pub fn fold(text: &str, first: &str, rest: &str) -> String {
+    // Names have hyphens in them; a name broken in two cannot be copied.
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(&harmless(&text.replace(['\n', '\t'], " ")), options)
+}
+
+/// Bytes as people say them: `212 GiB`, `0 B`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut unit = 0;
+    let mut whole = count;
+    let mut tenths = 0;
+    while whole >= 1024 && unit < UNITS.len() - 1 {
+        tenths = whole % 1024 * 10 / 1024;
+        whole /= 1024;
+        unit += 1;
+    }
+    let fraction = if tenths == 0 { String::new() } else { format!(".{tenths}") };
+    format!("{whole}{fraction} {}", UNITS[unit])
+}
+
+/// Seconds as people say them: `45s`, `15m`, `1h30m`.
+pub fn seconds(count: u64) -> String {
+    let (hours, minutes, rest) = (count / 3600, count / 60 % 60, count % 60);
+    let part = |n: u64, unit: &str| if n == 0 { String::new() } else { format!("{n}{unit}") };
+    match part(hours, "h") + &part(minutes, "m") + &part(rest, "s") {
+        nothing if nothing.is_empty() => "0s".to_owned(),
+        some => some,
+    }
+}
+
+/// `1 step`, `2 steps`.
+pub fn count(number: usize, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
+}

@@ -1,0 +1,290 @@
+//! World number one: a simulated Kubernetes with simulated databases, kept in a file.
+//!
+//! Deterministic: time is virtual, uids and addresses are counted from a seed, so that the same
+//! actions make the same bytes. All behaviour is pure functions on one value, [`Cluster`]; only
+//! `store` touches the outside. The behaviour follows Kubernetes 1.36 where it is followed at all.
+//!
+//! What is modelled: create, server-side apply with field owners and conflicts, defaults, immutable
+//! fields, uid preconditions; the StatefulSet controller (order, rolling update, partition, claims);
+//! scheduling by resources, taints, selectors, affinity to nodes, anti-affinity and spread; local and
+//! provisioned volumes with both reclaim policies, protection and growth; pods that pull, prepare,
+//! start, get ready and stop; node ports and load balancers; budgets' status; IoTDB's members.
+//!
+//! What is not, so that nobody relies on it: admission webhooks, quotas, service accounts and RBAC;
+//! eviction, and so enforcement of budgets; nodes that fail, fill up or are removed under their pods;
+//! crash loops and probes as such (a pod answers when its database does); CronJobs and Jobs; claim
+//! retention other than Retain; controller revisions (a lost member comes back in the newest form even
+//! in the midst of a rollout); pod affinity, preferences and priorities of the scheduler; a default
+//! storage class; binding takes no time; a claim emptied or lost under a database that goes on; the
+//! history of an object's field owners by operation and sub-resource.
+
+mod api;
+mod cluster;
+mod controllers;
+mod databases;
+mod defaults;
+mod denial;
+mod furniture;
+mod look;
+mod nodes;
+mod quantities;
+mod rules;
+mod scheduler;
+mod selectors;
+mod services;
+mod stateful_sets;
+mod store;
+mod values;
+mod volumes;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::path::Path;
+use std::task::Poll;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use cluster::{Cluster, PodLife, SimEvent, SimObject, Stage};
+use denial::Denial;
+pub use furniture::Furniture;
+pub use store::SandboxError;
+use store::Store;
+
+use crate::inventory::Inventory;
+use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
+use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
+use crate::plan::step::Action;
+use crate::world::{Draft, Preview, Refused, Unseen, World};
+
+/// The machines of a fresh sandbox.
+const FIRST_WORKERS: [&str; 3] = ["worker-1", "worker-2", "worker-3"];
+
+/// A simulated Kubernetes with simulated databases.
+#[derive(Debug)]
+pub struct Sandbox {
+    cluster: RefCell<Cluster>,
+    store: Option<Store>,
+    reads_only: bool,
+    opened_at_ms: u64,
+    /// Why the last change of a kind that cannot fail was not saved.
+    unsaved: RefCell<Option<String>>,
+}
+
+impl Sandbox {
+    /// The sandbox kept in a directory (made if it is not there), locked for this process as long as
+    /// the value lives. A fresh one has three machines and nothing else.
+    pub fn open(dir: &Path) -> Result<Self, SandboxError> {
+        let store = Store::lock(dir)?;
+        let cluster = store::load(dir)?.unwrap_or_else(fresh);
+        Ok(Self::of(cluster, Some(store), false))
+    }
+
+    /// The sandbox kept in a directory as it is now, to look at and to plan on: needs no lock, saves
+    /// nothing, refuses every action.
+    pub fn read_only(dir: &Path) -> Result<Self, SandboxError> {
+        Ok(Self::of(store::load(dir)?.unwrap_or_else(fresh), None, true))
+    }
+
+    /// A fresh sandbox that is kept nowhere.
+    pub fn in_memory() -> Self {
+        Self::of(fresh(), None, false)
+    }
+
+    fn of(cluster: Cluster, store: Option<Store>, reads_only: bool) -> Self {
+        Self {
+            opened_at_ms: cluster.clock_ms,
+            cluster: RefCell::new(cluster),
+            store,
+            reads_only,
+            unsaved: RefCell::default(),
+        }
+    }
+
+    /// Sees to it that there is what a stack expects to find on a real cluster.
+    pub fn furnish(&self, furniture: &Furniture) {
+        let before = self.cluster.borrow().revision;
+        furniture::bring(&mut self.cluster.borrow_mut(), furniture);
+        if self.cluster.borrow().revision != before {
+            self.save_quietly();
+        }
+    }
+
+    /// Does anything to the world behind tsinfra's back, for tests and rehearsals.
+    pub fn disturb<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> T {
+        let result = change(&mut self.cluster.borrow_mut());
+        self.save_quietly();
+        result
+    }
+
+    /// A copy of the whole state.
+    pub fn snapshot(&self) -> Cluster {
+        self.cluster.borrow().clone()
+    }
+
+    /// Makes a change on a copy, saves it, and only then lets it be so.
+    fn transact(
+        &self,
+        change: impl FnOnce(&mut Cluster) -> Result<(), Denial>,
+    ) -> Result<(), Refused> {
+        if self.reads_only {
+            return Err(Refused::Denied("this sandbox was opened for reading only".to_owned()));
+        }
+        if let Some(why) = &*self.unsaved.borrow() {
+            return Err(Refused::Denied(why.clone()));
+        }
+        let mut next = self.cluster.borrow().clone();
+        change(&mut next)?;
+        if next != *self.cluster.borrow() {
+            self.save(&next).map_err(|why| Refused::Denied(told_whole(&why)))?;
+            self.cluster.replace(next);
+        }
+        Ok(())
+    }
+
+    fn save(&self, cluster: &Cluster) -> Result<(), SandboxError> {
+        self.store.as_ref().map_or(Ok(()), |store| store.save(cluster))
+    }
+
+    fn save_quietly(&self) {
+        if let Err(why) = self.save(&self.cluster.borrow()) {
+            self.unsaved.replace(Some(told_whole(&why)));
+        }
+    }
+
+    /// Ticks until something a reader could notice has changed, at most this long.
+    fn advance(&self, databases: &[DatabaseScope], at_most: Duration) {
+        let mut cluster = self.cluster.borrow_mut();
+        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        let end = cluster.clock_ms.saturating_add(at_most);
+        let before = (cluster.revision, cluster.events.len(), views(&cluster, databases));
+        while cluster.clock_ms < end {
+            let left = end - cluster.clock_ms;
+            controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
+            if before != (cluster.revision, cluster.events.len(), views(&cluster, databases)) {
+                break;
+            }
+        }
+    }
+}
+
+/// The world before anyone has done anything.
+fn fresh() -> Cluster {
+    let mut cluster = Cluster::empty(1);
+    for name in FIRST_WORKERS {
+        nodes::add_worker(&mut cluster, name, &Labels::new());
+    }
+    cluster
+}
+
+fn views(cluster: &Cluster, databases: &[DatabaseScope]) -> Vec<DatabaseView> {
+    databases.iter().map(|scope| databases::view(cluster, scope)).collect()
+}
+
+/// An error with its causes in one line.
+fn told_whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl Cluster {
+    /// Lets virtual time pass.
+    pub fn advance(&mut self, time: Duration) {
+        controllers::advance(self, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// What another tool does with an object: a JSON merge patch. The fields it changes become its
+    /// own, as the API server has it for every write that is no server-side apply.
+    pub fn edit_as(
+        &mut self,
+        manager: &str,
+        key: &ObjectKey,
+        patch: &Value,
+    ) -> Result<(), Refused> {
+        api::edit(self, key, manager, patch).map_err(Refused::from)
+    }
+
+    /// What another tool does that deletes an object; fine if it is gone.
+    pub fn delete(&mut self, key: &ObjectKey) {
+        if self.get(key).is_some() {
+            api::begin_deletion(self, key);
+        }
+    }
+}
+
+impl World for Sandbox {
+    fn target(&self) -> String {
+        "sandbox".to_owned()
+    }
+
+    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
+        if let Some(why) = &*self.unsaved.borrow() {
+            return Err(Unseen { doing: "saving the sandbox".to_owned(), why: why.clone() });
+        }
+        look::look(&self.cluster.borrow(), scope)
+    }
+
+    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
+        let mut trial = self.cluster.borrow().clone();
+        let outcome = match &draft.uid {
+            None => api::create(&mut trial, &draft.object, &draft.manifest, FIELD_MANAGER),
+            Some(uid) => api::apply(&mut trial, &draft.object, uid, &draft.manifest, draft.force),
+        };
+        Ok(match outcome {
+            Ok(()) => Preview::Stored(trial.get(&draft.object).cloned().unwrap_or_default()),
+            Err(denial) => denial.into(),
+        })
+    }
+
+    async fn perform(&self, action: &Action) -> Result<(), Refused> {
+        self.transact(|cluster| match action {
+            Action::Create { object, manifest } => {
+                api::create(cluster, object, manifest, FIELD_MANAGER)
+            }
+            Action::Update { object, uid, manifest, force } => {
+                api::apply(cluster, object, uid, manifest, *force)
+            }
+            Action::Delete { object, uid } => api::delete(cluster, object, uid),
+            Action::Await => Ok(()),
+        })
+    }
+
+    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
+        let key = Inventory::key(&inventory.namespace, &inventory.stack);
+        let manifest = inventory.to_config_map();
+        self.transact(|cluster| {
+            let uid = cluster.get(&key).map(|record| cluster::uid(record).to_owned());
+            match uid {
+                None => api::create(cluster, &key, &manifest, FIELD_MANAGER),
+                Some(uid) => api::apply(cluster, &key, &uid, &manifest, true),
+            }
+        })
+    }
+
+    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
+        let key = Inventory::key(namespace, stack);
+        self.transact(|cluster| {
+            cluster.delete(&key);
+            Ok(())
+        })
+    }
+
+    async fn stir(&self, scope: &Scope, at_most: Duration) {
+        // Whoever else has something to do at this instant does it before time passes.
+        let mut others_had_their_turn = false;
+        poll_fn(|task| {
+            if std::mem::replace(&mut others_had_their_turn, true) {
+                return Poll::Ready(());
+            }
+            task.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        self.advance(&scope.databases, at_most);
+        self.save_quietly();
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.cluster.borrow().clock_ms.saturating_sub(self.opened_at_ms))
+    }
+}

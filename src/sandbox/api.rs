@@ -1,0 +1,263 @@
+//! The simulated API server: create, server-side apply, other tools' edits, delete.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::cluster::{Cluster, SimObject, leaving, owned_by_setting, transfer, uid};
+use super::defaults;
+use super::denial::Denial;
+use super::rules;
+use super::services;
+use super::values::{at, list, map_of, put, take, text};
+use crate::fields::path::covers;
+use crate::fields::{leaves, merge, satisfied, value_at};
+use crate::object::{FIELD_MANAGER, Kind, ObjectKey};
+
+/// Fields of the metadata that only the server writes; sent ones are dropped.
+const SERVER_METADATA: [&str; 7] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "managedFields",
+];
+
+/// Makes an object that is not there.
+pub(super) fn create(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    manifest: &Value,
+    manager: &str,
+) -> Result<(), Denial> {
+    if let Some(name) = &key.namespace {
+        let namespace = cluster.get(&ObjectKey::global(Kind::Namespace, name.as_str()));
+        let namespace = namespace.ok_or_else(|| Denial::NoNamespace(name.clone()))?;
+        if leaving(namespace) {
+            return Err(Denial::Invalid(format!(
+                "{} \"{}\" is forbidden: unable to create new content in namespace {name} because \
+                 it is being terminated",
+                key.kind.plural(),
+                key.name
+            )));
+        }
+    }
+    if cluster.objects.contains_key(key) {
+        let (plural, name) = (key.kind.plural(), &key.name);
+        return Err(Denial::Stale(format!("{plural} \"{name}\" already exists")));
+    }
+    let mut value = sent(key, manifest)?;
+    let asked = value.clone();
+    defaults::fill_in(key, &mut value);
+    rules::check(key, &value)?;
+    services::allocate(cluster, key, &mut value)?;
+    cluster.insert(key, value, manager);
+    if let Some(object) = cluster.objects.get_mut(key) {
+        object.managers.insert(manager.to_owned(), owned_by_setting(&asked));
+        object.managers.retain(|_, paths| !paths.is_empty());
+    }
+    Ok(())
+}
+
+/// Server-side apply, as tsinfra, to the object with this uid and no other.
+pub(super) fn apply(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    wanted_uid: &str,
+    manifest: &Value,
+    force: bool,
+) -> Result<(), Denial> {
+    let live = cluster.objects.get(key).cloned().ok_or_else(|| gone(key))?;
+    same_uid(key, &live.value, wanted_uid)?;
+    let manifest = sent(key, manifest)?;
+    let conflicts = conflicts(&live, &manifest);
+    if !conflicts.is_empty() && !force {
+        return Err(Denial::Conflict(key.clone(), conflicts));
+    }
+    let mut new = live.clone();
+    for (manager, path) in &conflicts {
+        if let Some(paths) = new.managers.get_mut(manager) {
+            paths.remove(path);
+        }
+    }
+    let of_others = |path: &String| {
+        new.managers.iter().any(|(manager, paths)| {
+            manager != FIELD_MANAGER && paths.iter().any(|other| covers(other, path))
+        })
+    };
+    // Who owns an empty map does not own what others put into it.
+    let names: Vec<String> = leaves(&live.value).keys().map(ToString::to_string).collect();
+    let is_filled = |path: &&String| names.iter().any(|name| name != *path && covers(path, name));
+    let owned = live.managers.get(FIELD_MANAGER).into_iter().flatten();
+    let owned = owned.filter(|path| !of_others(path) && !is_filled(path));
+    let owned: BTreeSet<String> = owned.cloned().collect();
+    new.value = merge::applied(&live.value, &manifest, &owned);
+    new.managers.insert(FIELD_MANAGER.to_owned(), owned_by_setting(&manifest));
+    new.managers.retain(|_, paths| !paths.is_empty());
+    commit(cluster, key, &live, new)
+}
+
+/// What another tool's edit (a JSON merge patch) does: it takes the fields it changes.
+pub(super) fn edit(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    manager: &str,
+    patch: &Value,
+) -> Result<(), Denial> {
+    let live = cluster.objects.get(key).cloned().ok_or_else(|| gone(key))?;
+    let mut new = live.clone();
+    merge_patch(&mut new.value, patch);
+    defaults::fill_in(key, &mut new.value);
+    transfer(manager, &live.value, &mut new);
+    commit(cluster, key, &live, new)
+}
+
+/// Removes the object with this uid; fine if it is gone already.
+pub(super) fn delete(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    wanted_uid: &str,
+) -> Result<(), Denial> {
+    let Some(live) = cluster.get(key) else { return Ok(()) };
+    same_uid(key, live, wanted_uid)?;
+    begin_deletion(cluster, key);
+    Ok(())
+}
+
+/// Removes an object, or marks it where something has to happen before it may go.
+pub(super) fn begin_deletion(cluster: &mut Cluster, key: &ObjectKey) {
+    let waits = matches!(
+        key.kind,
+        Kind::Namespace | Kind::Pod | Kind::PersistentVolumeClaim | Kind::PersistentVolume
+    );
+    if !waits {
+        cluster.remove(key);
+        return;
+    }
+    if cluster.is_leaving(key) {
+        return;
+    }
+    let now = json!(cluster.timestamp());
+    cluster.change("kube-apiserver", key, |value| {
+        put(value, &["metadata", "deletionTimestamp"], now);
+        if key.kind == Kind::Pod {
+            let grace = at(value, "/spec/terminationGracePeriodSeconds").clone();
+            put(value, &["metadata", "deletionGracePeriodSeconds"], grace);
+        }
+    });
+}
+
+/// What a sender's manifest is once what only the server writes is taken out of it.
+fn sent(key: &ObjectKey, manifest: &Value) -> Result<Value, Denial> {
+    let mut value = manifest.clone();
+    let named = |pointer| value.pointer(pointer).and_then(Value::as_str);
+    let other_name = named("/metadata/name").is_some_and(|name| name != key.name);
+    let other_namespace =
+        named("/metadata/namespace").is_some_and(|name| key.namespace.as_deref() != Some(name));
+    if other_name || other_namespace {
+        return Err(Denial::Invalid(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            text(&value, "/metadata/name"),
+            key.name
+        )));
+    }
+    take(&mut value, &["status"]);
+    for field in SERVER_METADATA {
+        take(&mut value, &["metadata", field]);
+    }
+    put(&mut value, &["apiVersion"], json!(key.kind.api_version()));
+    put(&mut value, &["kind"], json!(key.kind.word()));
+    put(&mut value, &["metadata", "name"], json!(key.name));
+    if let Some(namespace) = &key.namespace {
+        put(&mut value, &["metadata", "namespace"], json!(namespace));
+    }
+    Ok(value)
+}
+
+/// Fields a manifest would change that others own.
+fn conflicts(live: &SimObject, manifest: &Value) -> Vec<(String, String)> {
+    let changes: Vec<String> = leaves(manifest)
+        .iter()
+        .filter(|(path, asked)| {
+            !value_at(&live.value, path).is_some_and(|live| satisfied(path, asked, live))
+        })
+        .map(|(path, _)| path.to_string())
+        .collect();
+    let touched =
+        |path: &String| changes.iter().any(|change| covers(path, change) || covers(change, path));
+    let others = live.managers.iter().filter(|(manager, _)| *manager != FIELD_MANAGER);
+    others
+        .flat_map(|(manager, paths)| {
+            let hit = paths.iter().filter(|path| touched(path));
+            hit.map(|path| (manager.clone(), path.clone()))
+        })
+        .collect()
+}
+
+/// Stores a changed object if the API allows the change. A change of nothing stores nothing.
+fn commit(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    old: &SimObject,
+    mut new: SimObject,
+) -> Result<(), Denial> {
+    defaults::fill_in(key, &mut new.value);
+    services::drop_what_the_type_has_not(key, &mut new.value);
+    rules::check(key, &new.value)?;
+    rules::check_change(cluster, key, &old.value, &new.value)?;
+    services::allocate(cluster, key, &mut new.value)?;
+    if new == *old {
+        return Ok(());
+    }
+    if let Some(generation) = old.value.pointer("/metadata/generation").and_then(Value::as_i64)
+        && old.value.get("spec") != new.value.get("spec")
+    {
+        put(&mut new.value, &["metadata", "generation"], json!(generation + 1));
+    }
+    cluster.replace(key, new);
+    Ok(())
+}
+
+/// RFC 7386.
+fn merge_patch(value: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *value = patch.clone();
+        return;
+    };
+    let map: &mut Map<String, Value> = map_of(value);
+    for (name, patch) in patch {
+        if patch.is_null() {
+            map.remove(name);
+        } else {
+            merge_patch(map.entry(name.as_str()).or_insert(Value::Null), patch);
+        }
+    }
+}
+
+fn gone(key: &ObjectKey) -> Denial {
+    Denial::Stale(format!("{} \"{}\" not found", key.kind.plural(), key.name))
+}
+
+fn same_uid(key: &ObjectKey, live: &Value, wanted: &str) -> Result<(), Denial> {
+    if uid(live) == wanted {
+        return Ok(());
+    }
+    Err(Denial::Stale(format!(
+        "Operation cannot be fulfilled on {} \"{}\": the UID in the precondition ({wanted}) does \
+         not match the UID in record ({}). The object might have been deleted and then recreated",
+        key.kind.plural(),
+        key.name,
+        uid(live)
+    )))
+}
+
+/// The names of the claims a pod uses.
+pub(super) fn claims_of(pod_key: &ObjectKey, pod: &Value) -> Vec<ObjectKey> {
+    let names = list(pod, "/spec/volumes").iter();
+    let names =
+        names.filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str());
+    let namespace = pod_key.namespace.as_deref().unwrap_or_default();
+    names.map(|name| ObjectKey::within(Kind::PersistentVolumeClaim, namespace, name)).collect()
+}

@@ -1,0 +1,203 @@
+//! Databases inside the simulated pods: which process a pod runs, and what its cluster answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use db_engine::drivers::driver;
+use db_engine::iotdb::sim::{Founding, IotdbSim, MemberKind, Ports};
+use db_engine::statement::Answer;
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use super::selectors::has_all;
+use super::stateful_sets::is_ready;
+use super::values::{list, text};
+use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
+use crate::observed::{DatabaseScope, DatabaseView};
+
+/// The database process of a pod.
+pub(super) struct Process {
+    kind: MemberKind,
+    address: String,
+    env: BTreeMap<String, String>,
+}
+
+impl Process {
+    /// How long it takes to answer after its start.
+    pub(super) fn start_ms(&self) -> u64 {
+        match self.kind {
+            MemberKind::ConfigNode => 4_000,
+            MemberKind::DataNode => 8_000,
+        }
+    }
+
+    fn value(&self, names: [&str; 2]) -> String {
+        let found = names.into_iter().find_map(|name| self.env.get(name));
+        found.cloned().unwrap_or_default()
+    }
+}
+
+/// The IoTDB process a pod runs, told by the addresses its environment gives it.
+pub(super) fn process_of(pod: &Value) -> Option<Process> {
+    list(pod, "/spec/containers").iter().find_map(|container| {
+        let env = environment(pod, container);
+        let kinds = [
+            (MemberKind::ConfigNode, "cn_internal_address"),
+            (MemberKind::DataNode, "dn_internal_address"),
+        ];
+        let found = kinds.into_iter().find_map(|(kind, name)| Some((kind, env.get(name)?.clone())));
+        found.map(|(kind, address)| Process { kind, address, env })
+    })
+}
+
+/// A container's environment as its process sees it.
+fn environment(pod: &Value, container: &Value) -> BTreeMap<String, String> {
+    let mut env: BTreeMap<String, String> = BTreeMap::new();
+    for variable in list(container, "/env") {
+        let value = match text(variable, "/valueFrom/fieldRef/fieldPath") {
+            "metadata.name" => text(pod, "/metadata/name").to_owned(),
+            "metadata.namespace" => text(pod, "/metadata/namespace").to_owned(),
+            _ => expand(text(variable, "/value"), &env),
+        };
+        env.insert(text(variable, "/name").to_owned(), value);
+    }
+    env
+}
+
+/// Replaces `$(NAME)` of earlier variables; `$$` stands for one `$`, unknown names stay as they are.
+fn expand(value: &str, env: &BTreeMap<String, String>) -> String {
+    let mut result = String::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('$') {
+        result.push_str(before);
+        if let Some(after) = after.strip_prefix('$') {
+            result.push('$');
+            rest = after;
+            continue;
+        }
+        let name = after.strip_prefix('(').and_then(|inner| inner.split_once(')'));
+        match name.and_then(|(name, end)| Some((env.get(name)?, end))) {
+            Some((known, end)) => {
+                result.push_str(known);
+                rest = end;
+            }
+            None => {
+                result.push('$');
+                rest = after;
+            }
+        }
+    }
+    result.push_str(rest);
+    result
+}
+
+/// The name a pod's cluster is kept under.
+fn database_of(key: &ObjectKey, pod: &Value, process: &Process) -> String {
+    let label =
+        pod.pointer("/metadata/labels").and_then(|labels| labels.get(LABEL_CLUSTER)?.as_str());
+    let cluster = label.map_or_else(|| process.value(["cluster_name"; 2]), str::to_owned);
+    format!("{}/{cluster}", key.namespace.as_deref().unwrap_or_default())
+}
+
+/// A pod's containers started.
+pub(super) fn started(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
+    let Some(process) = process_of(pod) else { return };
+    let now = cluster.clock_ms;
+    let name = database_of(key, pod, &process);
+    let id = cluster.next_uid();
+    let founding = founding(pod, &process, id);
+    let sim = cluster.databases.entry(name).or_insert_with(|| IotdbSim::new(founding));
+    sim.member_up(process.kind, &process.address, Ports::default_of(process.kind), now);
+}
+
+fn founding(pod: &Value, process: &Process, cluster_id: String) -> Founding {
+    let seed = process.value(["cn_seed_config_node", "dn_seed_config_node"]);
+    let image = text(pod, "/spec/containers/0/image");
+    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
+    let version = tag.split_once('-').map_or(tag, |(version, _)| version);
+    let replicas = |name: &str| process.value([name; 2]).parse().unwrap_or(1);
+    Founding {
+        cluster_name: process.value(["cluster_name"; 2]),
+        cluster_id,
+        version: version.to_owned(),
+        build_info: "sandbox".to_owned(),
+        seed: seed.rsplit_once(':').map_or(seed.clone(), |(host, _)| host.to_owned()),
+        schema_replication: replicas("schema_replication_factor"),
+        data_replication: replicas("data_replication_factor"),
+    }
+}
+
+/// A pod's containers ended.
+pub(super) fn ended(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
+    let Some(process) = process_of(pod) else { return };
+    let now = cluster.clock_ms;
+    if let Some(sim) = cluster.databases.get_mut(&database_of(key, pod, &process)) {
+        sim.member_down(&process.address, now);
+    }
+}
+
+/// Whether the process in a pod answers its readiness probe: a ConfigNode once it has joined, a
+/// DataNode once it takes clients.
+pub(super) fn answers(cluster: &Cluster, key: &ObjectKey, process: &Process) -> bool {
+    let Some(pod) = cluster.get(key) else { return false };
+    let sim = cluster.databases.get(&database_of(key, pod, process));
+    sim.is_some_and(|sim| match process.kind {
+        MemberKind::ConfigNode => sim.joined(&process.address),
+        MemberKind::DataNode => sim.serves(&process.address, cluster.clock_ms),
+    })
+}
+
+/// What a database says of itself, asked through its ready pods in order.
+pub(super) fn view(cluster: &Cluster, scope: &DatabaseScope) -> DatabaseView {
+    let wanted = json!(scope.labels);
+    let mut asked: Option<String> = None;
+    for (key, pod) in cluster.of_kind(Kind::Pod) {
+        let ours = key.namespace.as_deref() == Some(&scope.namespace)
+            && has_all(pod.pointer("/metadata/labels").unwrap_or(&Value::Null), &wanted);
+        if !ours || !is_ready(pod) {
+            continue;
+        }
+        match ask(cluster, scope, key, pod) {
+            Ok(seen) => return seen,
+            Err(why) => asked = Some(why),
+        }
+    }
+    asked.map_or(DatabaseView::Absent, |why| DatabaseView::Unreachable { why })
+}
+
+fn ask(
+    cluster: &Cluster,
+    scope: &DatabaseScope,
+    key: &ObjectKey,
+    pod: &Value,
+) -> Result<DatabaseView, String> {
+    let engine = driver(scope.engine);
+    let silent = || format!("{} does not answer at port {}", key.name, scope.port);
+    let process = process_of(pod).ok_or_else(silent)?;
+    let sim = cluster.databases.get(&database_of(key, pod, &process)).ok_or_else(silent)?;
+    // Asking may change a database, looking may not change the world.
+    let mut sim = sim.clone();
+    let answers: Option<Vec<Answer>> = engine
+        .survey()
+        .iter()
+        .map(|statement| sim.answer(&process.address, statement, cluster.clock_ms))
+        .collect();
+    let topology = engine.read(&answers.ok_or_else(silent)?);
+    topology.map(DatabaseView::Seen).map_err(|why| format!("{}: {why}", key.name))
+}
+
+/// Forgets databases of which neither a pod nor a claim is left: their data are gone.
+pub(super) fn forget_the_gone(cluster: &mut Cluster) {
+    let mut left: BTreeSet<String> = BTreeSet::new();
+    for kind in [Kind::Pod, Kind::PersistentVolumeClaim] {
+        for (key, value) in cluster.of_kind(kind) {
+            let label =
+                value.pointer("/metadata/labels").and_then(|all| all.get(LABEL_CLUSTER)?.as_str());
+            if let Some(name) = label {
+                left.insert(format!("{}/{name}", key.namespace.as_deref().unwrap_or_default()));
+            } else if let Some(process) = process_of(value) {
+                left.insert(database_of(key, value, &process));
+            }
+        }
+    }
+    cluster.databases.retain(|name, _| left.contains(name));
+}

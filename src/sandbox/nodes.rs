@@ -1,0 +1,209 @@
+//! The simulated machines, and how a pod comes up and goes down on one: pull, prepare, run, stop.
+
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, PodLife, Stage, leaving};
+use super::databases;
+use super::values::{at, list, put, text};
+use crate::object::{Kind, Labels, ObjectKey};
+
+/// An image whose tag holds this cannot be pulled, so that failures can be shown and tested.
+const NO_SUCH_IMAGE: &str = "does-not-exist";
+const PULL_MS: u64 = 2_000;
+const BACK_OFF_MS: u64 = 1_000;
+const PREPARE_MS: u64 = 1_000;
+const STOP_MS: u64 = 2_000;
+const PLAIN_START_MS: u64 = 1_000;
+
+/// Adds a machine of 32 CPUs and 128 GiB, or gives an old one more labels.
+pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
+    let key = ObjectKey::global(Kind::Node, name);
+    if cluster.get(&key).is_none() {
+        let size =
+            json!({ "cpu": "32", "memory": "128Gi", "pods": "110", "ephemeral-storage": "500Gi" });
+        let value = json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": { "name": name, "labels": {
+                "kubernetes.io/arch": "amd64",
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+            }},
+            "spec": {},
+            "status": {
+                "allocatable": size,
+                "capacity": size,
+                "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady" }],
+            },
+        });
+        cluster.insert(&key, value, "kubelet");
+    }
+    cluster.change("sandbox", &key, |node| {
+        for (label, value) in labels {
+            put(node, &["metadata", "labels", label], json!(value));
+        }
+    });
+}
+
+/// One pass of every node over its pods.
+pub(super) fn run(cluster: &mut Cluster) {
+    for key in cluster.keys_of(Kind::Pod) {
+        let Some(pod) = cluster.get(&key).cloned() else { continue };
+        if leaving(&pod) {
+            stop(cluster, &key, &pod);
+        } else if !text(&pod, "/spec/nodeName").is_empty() {
+            advance(cluster, &key, &pod);
+        }
+    }
+}
+
+/// Brings a pod to its next stage when its time has come.
+fn advance(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
+    let now = cluster.clock_ms;
+    let Some(life) = cluster.pods.get(key).copied() else {
+        let stage =
+            if missing_images(cluster, pod).is_empty() { Stage::Preparing } else { Stage::Pulling };
+        enter(cluster, key, stage);
+        return;
+    };
+    let for_ms = now.saturating_sub(life.since_ms);
+    match life.stage {
+        Stage::Pulling if for_ms >= PULL_MS => pulled(cluster, key, pod),
+        Stage::PullFailed if for_ms >= BACK_OFF_MS => {
+            if let Some(image) = unavailable_image(pod) {
+                let why = format!("Back-off pulling image \"{image}\"");
+                report(cluster, key, Stage::PullFailed, Some(("ImagePullBackOff", &why)));
+                cluster.warn(key, "Failed", "Error: ImagePullBackOff");
+            }
+        }
+        Stage::Preparing if for_ms >= prepare_ms(pod) => {
+            enter(cluster, key, Stage::Starting);
+            databases::started(cluster, key, pod);
+        }
+        Stage::Starting => {
+            let process = databases::process_of(pod);
+            let takes = process.as_ref().map_or(PLAIN_START_MS, databases::Process::start_ms);
+            let answers = process.is_none_or(|process| databases::answers(cluster, key, &process));
+            if for_ms >= takes && answers {
+                enter(cluster, key, Stage::Ready);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn prepare_ms(pod: &Value) -> u64 {
+    if list(pod, "/spec/initContainers").is_empty() { 0 } else { PREPARE_MS }
+}
+
+fn images(pod: &Value) -> Vec<String> {
+    let containers = ["/spec/initContainers", "/spec/containers"];
+    let containers = containers.into_iter().flat_map(|place| list(pod, place));
+    containers.map(|container| text(container, "/image").to_owned()).collect()
+}
+
+fn unavailable_image(pod: &Value) -> Option<String> {
+    images(pod)
+        .into_iter()
+        .find(|image| image.rsplit_once(':').is_some_and(|(_, tag)| tag.contains(NO_SUCH_IMAGE)))
+}
+
+fn missing_images(cluster: &Cluster, pod: &Value) -> Vec<String> {
+    let there = cluster.images.get(text(pod, "/spec/nodeName"));
+    let here = |image: &String| there.is_some_and(|images| images.contains(image));
+    images(pod).into_iter().filter(|image| !here(image)).collect()
+}
+
+fn pulled(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
+    if let Some(image) = unavailable_image(pod) {
+        let why = format!("failed to pull and unpack image \"{image}\": {image}: not found");
+        enter(cluster, key, Stage::PullFailed);
+        report(cluster, key, Stage::PullFailed, Some(("ErrImagePull", &why)));
+        cluster.warn(key, "Failed", &format!("Failed to pull image \"{image}\": {why}"));
+        return;
+    }
+    let node = text(pod, "/spec/nodeName").to_owned();
+    cluster.images.entry(node).or_default().extend(images(pod));
+    enter(cluster, key, Stage::Preparing);
+}
+
+/// Stops a pod's processes and, a moment later, removes it.
+fn stop(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
+    let now = cluster.clock_ms;
+    match cluster.pods.get(key).copied() {
+        // It never came to a node: nothing has to be stopped.
+        None => cluster.remove(key),
+        Some(PodLife { stage: Stage::Stopping, since_ms }) if now >= since_ms + STOP_MS => {
+            databases::ended(cluster, key, pod);
+            cluster.remove(key);
+        }
+        Some(PodLife { stage: Stage::Stopping, .. }) => {}
+        Some(_) => {
+            cluster.pods.insert(key.clone(), PodLife { stage: Stage::Stopping, since_ms: now });
+        }
+    }
+}
+
+fn enter(cluster: &mut Cluster, key: &ObjectKey, stage: Stage) {
+    cluster.pods.insert(key.clone(), PodLife { stage, since_ms: cluster.clock_ms });
+    report(cluster, key, stage, None);
+}
+
+/// Writes a pod's stage into its status as a kubelet would.
+fn report(cluster: &mut Cluster, key: &ObjectKey, stage: Stage, waits: Option<(&str, &str)>) {
+    let Some(pod) = cluster.get(key).cloned() else { return };
+    let now = cluster.timestamp();
+    let running = matches!(stage, Stage::Starting | Stage::Ready);
+    let ready = stage == Stage::Ready;
+    let has_init = !list(&pod, "/spec/initContainers").is_empty();
+    let since = text(&pod, "/status/containerStatuses/0/state/running/startedAt");
+    let since = if since.is_empty() { now.as_str() } else { since };
+    let preparing = if has_init { "PodInitializing" } else { "ContainerCreating" };
+    let bad = unavailable_image(&pod);
+    let one = |container: &Value| {
+        let image = text(container, "/image");
+        let fails = bad.as_deref() == Some(image);
+        let state = match waits {
+            Some((reason, message)) if fails => {
+                json!({ "waiting": { "reason": reason, "message": message } })
+            }
+            _ if running => json!({ "running": { "startedAt": since } }),
+            _ => json!({ "waiting": { "reason": preparing } }),
+        };
+        json!({
+            "name": at(container, "/name"), "image": image, "ready": ready, "started": ready,
+            "restartCount": 0, "state": state,
+        })
+    };
+    let is = |yes: bool| if yes { "True" } else { "False" };
+    let containers: Vec<Value> = list(&pod, "/spec/containers").iter().map(one).collect();
+    let mut status = json!({
+        "phase": if running { "Running" } else { "Pending" },
+        "startTime": at(&pod, "/status/startTime"),
+        "podIP": at(&pod, "/status/podIP"),
+        "conditions": [
+            { "type": "PodScheduled", "status": "True" },
+            { "type": "Initialized", "status": is(running) },
+            { "type": "ContainersReady", "status": is(ready) },
+            { "type": "Ready", "status": is(ready) },
+        ],
+        "containerStatuses": containers,
+    });
+    if has_init {
+        let init = list(&pod, "/spec/initContainers").iter().map(|container| {
+            let done = json!({ "terminated": { "exitCode": 0, "reason": "Completed" } });
+            let mut init = one(container);
+            if running {
+                put(&mut init, &["state"], done);
+            }
+            put(&mut init, &["ready"], json!(running));
+            init
+        });
+        put(&mut status, &["initContainerStatuses"], init.collect());
+    }
+    if at(&status, "/startTime").is_null() {
+        put(&mut status, &["startTime"], json!(now));
+        put(&mut status, &["podIP"], json!(cluster.next_address("10.244")));
+    }
+    cluster.set_status(key, &[], status);
+}

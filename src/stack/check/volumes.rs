@@ -1,0 +1,217 @@
+//! Tiers and the pools that use them: declared, each directory once, enough volumes, large enough.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::stack::diagnostics::{Mistake, quoted};
+use crate::stack::findings::Findings;
+use crate::stack::model::{LocalVolume, Pool, Stack, TierKind};
+use crate::stack::nearest::nearest;
+use crate::stack::quantity::Quantity;
+
+/// Checks tiers against each other and against the pools.
+pub(super) fn check(stack: &Stack, found: &mut Findings) {
+    let users = users(stack, found);
+    declared(stack, found);
+    directories(stack, found);
+    patterns(stack, found);
+    for (name, tier) in &stack.storage {
+        let users = users.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+        match &tier.kind {
+            TierKind::Local(volumes) if found.sound(&["storage", name, "volumes"]) => {
+                enough(users, name, volumes, found);
+            }
+            TierKind::LocalOnNodes { capacity, .. }
+                if found.sound(&["storage", name, "capacity"]) =>
+            {
+                large_enough(users, name, *capacity, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A pool with the name of its cluster.
+type Member<'a> = (&'a str, &'a Pool);
+
+/// The pools of each tier whose storage and number of members were read without a mistake.
+fn users<'a>(stack: &'a Stack, found: &Findings) -> BTreeMap<&'a str, Vec<Member<'a>>> {
+    let mut users: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
+    for cluster in stack.clusters.values() {
+        for pool in cluster.pools.values() {
+            let sound = |key| found.sound(&["cluster", &cluster.name, "pool", &pool.name, key]);
+            if sound("storage") && sound("nodes") {
+                users.entry(&pool.tier).or_default().push((&cluster.name, pool));
+            }
+        }
+    }
+    users
+}
+
+fn declared(stack: &Stack, found: &mut Findings) {
+    if !found.reached(&["storage"]) {
+        return;
+    }
+    let names: Vec<&str> = stack.storage.keys().take(NAMES_MAX).map(String::as_str).collect();
+    let known = match names.as_slice() {
+        [] => "The stack declares no tier".to_owned(),
+        names => {
+            let list: Vec<String> = names.iter().map(|tier| quoted(tier)).collect();
+            let more = if stack.storage.len() > names.len() { " and more" } else { "" };
+            format!("The stack declares {}{more}", list.join(", "))
+        }
+    };
+    for cluster in stack.clusters.values() {
+        for pool in cluster.pools.values() {
+            let path = ["cluster", &cluster.name, "pool", &pool.name, "storage", "tier"];
+            if stack.storage.contains_key(&pool.tier) || !found.sound(&path) {
+                continue;
+            }
+            let help = match nearest(&pool.tier, names.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("declare it as {}.", quoted(&format!("[storage.{}]", pool.tier))),
+            };
+            let message = format!("storage tier {} is not declared", quoted(&pool.tier));
+            let mistake = Mistake::new(message)
+                .label(found.value(&path), "used here")
+                .help(format!("{help} {known}"));
+            found.unfit(mistake);
+        }
+    }
+}
+
+/// Names of tiers a message lists.
+const NAMES_MAX: usize = 20;
+
+/// One directory of a node holds the data of one member.
+fn directories(stack: &Stack, found: &mut Findings) {
+    let mut seen: BTreeMap<(&str, &str), (&str, usize)> = BTreeMap::new();
+    for (name, tier) in &stack.storage {
+        let TierKind::Local(volumes) = &tier.kind else {
+            continue;
+        };
+        for (index, volume) in volumes.iter().enumerate() {
+            if !found.sound(&["storage", name, "volumes", &index.to_string()]) {
+                continue;
+            }
+            let directory = (volume.node.as_str(), volume.path.as_str());
+            let Some(first) = seen.get(&directory) else {
+                seen.insert(directory, (name, index));
+                continue;
+            };
+            let (here, there) = (place(name, index, found), place(first.0, first.1, found));
+            let (path, node) = (quoted(&volume.path), quoted(&volume.node));
+            let mistake = Mistake::new(format!("{path} of node {node} is declared twice"))
+                .label(here, "again here")
+                .label(there, "first here")
+                .help("two members would write into one directory; give each volume its own");
+            found.unfit(mistake);
+        }
+    }
+}
+
+/// Two tiers that name the same directories of the same nodes would hand each out twice.
+fn patterns(stack: &Stack, found: &mut Findings) {
+    let mut seen = BTreeMap::new();
+    for (name, tier) in &stack.storage {
+        let TierKind::LocalOnNodes { labels, path, .. } = &tier.kind else {
+            continue;
+        };
+        if !found.sound(&["storage", name]) {
+            continue;
+        }
+        if let Some(first) = seen.insert((labels, path), name) {
+            let place = |tier: &str| found.value(&["storage", tier, "path"]);
+            let message = format!("tiers `{first}` and `{name}` offer the same directories");
+            let mistake = Mistake::new(message)
+                .label(place(name), "again here")
+                .label(place(first), "first here")
+                .help("two members would write into one directory; give each tier its own");
+            found.unfit(mistake);
+        }
+    }
+}
+
+/// Where the entry of one volume stands.
+fn place(tier: &str, index: usize, found: &Findings) -> Range<usize> {
+    found.value(&["storage", tier, "volumes", &index.to_string()])
+}
+
+fn enough(users: &[Member<'_>], tier: &str, volumes: &[LocalVolume], found: &mut Findings) {
+    let members: usize = users.iter().map(|(_, pool)| pool.nodes as usize).sum();
+    if members > volumes.len() {
+        too_few(tier, volumes.len(), members, users, found);
+        return;
+    }
+    // Members that need much come first; each size must find enough volumes of that size or more.
+    let mut sizes: Vec<Quantity> = users.iter().map(|(_, pool)| pool.size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    for size in sizes.into_iter().rev() {
+        let fitting = volumes.iter().filter(|volume| volume.capacity >= size).count();
+        let asking = users.iter().filter(|(_, pool)| pool.size >= size);
+        let asking: usize = asking.map(|(_, pool)| pool.nodes as usize).sum();
+        if asking <= fitting {
+            continue;
+        }
+        let Some((cluster, pool)) = users.iter().find(|(_, pool)| pool.size == size) else {
+            continue;
+        };
+        let tier_name = quoted(tier);
+        let message = format!(
+            "{} for {size} or more, but tier {tier_name} has {} that large",
+            count(asking, "member asks", "members ask"),
+            if fitting == 0 { "no volume".to_owned() } else { count(fitting, "volume", "volumes") },
+        );
+        let place = found.value(&["cluster", cluster, "pool", &pool.name, "storage", "size"]);
+        let mistake = Mistake::new(message)
+            .label(place, "asked for here")
+            .label(found.value(&["storage", tier, "volumes"]), "volumes declared here")
+            .help("ask for less, or declare larger volumes");
+        found.unfit(mistake);
+        return;
+    }
+}
+
+fn too_few(tier: &str, volumes: usize, members: usize, users: &[Member<'_>], found: &mut Findings) {
+    let message = format!(
+        "tier {} has {} for {}",
+        quoted(tier),
+        count(volumes, "volume", "volumes"),
+        count(members, "member", "members"),
+    );
+    let mut mistake = Mistake::new(message);
+    for (cluster, pool) in users.iter().take(PLACES_MAX) {
+        let place = found.value(&["cluster", cluster, "pool", &pool.name, "nodes"]);
+        mistake = mistake.label(place, count(pool.nodes as usize, "member", "members"));
+    }
+    let declared = found.value(&["storage", tier, "volumes"]);
+    let mistake = mistake
+        .label(declared, count(volumes, "volume", "volumes"))
+        .help("each member needs a volume of its own: declare more, or lower `nodes`");
+    found.unfit(mistake);
+}
+
+/// Places a mistake shows; the rest is told by its numbers.
+const PLACES_MAX: usize = 4;
+
+fn large_enough(users: &[Member<'_>], tier: &str, capacity: Quantity, found: &mut Findings) {
+    for (cluster, pool) in users {
+        if pool.size > capacity {
+            let name = quoted(tier);
+            let message =
+                format!("each volume of tier {name} is {capacity}, less than {}", pool.size);
+            let place = found.value(&["cluster", cluster, "pool", &pool.name, "storage", "size"]);
+            let mistake = Mistake::new(message)
+                .label(place, "asked for here")
+                .label(found.value(&["storage", tier, "capacity"]), "declared here")
+                .help("ask for less, or declare larger volumes");
+            found.unfit(mistake);
+        }
+    }
+}
+
+/// A number with its word.
+fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}

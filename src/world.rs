@@ -1,0 +1,90 @@
+//! The outside as the applier sees it: facts in, actions out. A world delivers facts and carries out
+//! actions; what the facts mean is decided by pure rooms, so that two worlds cannot disagree on it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::inventory::Inventory;
+use crate::object::ObjectKey;
+use crate::observed::{Observed, Scope};
+use crate::plan::step::Action;
+
+/// A Kubernetes with databases on it: the live one, or the sandbox.
+#[allow(async_fn_in_trait, reason = "one thread drives a world; its futures need not be Send")]
+pub trait World {
+    /// Which one it is: `sandbox`, or the API server's address.
+    fn target(&self) -> String;
+
+    /// Looks at what the scope names. What is not there is simply missing from the answer; what
+    /// could not be read is an error, never a missing object.
+    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen>;
+
+    /// What Kubernetes would make of a draft, without doing it.
+    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen>;
+
+    /// Carries out an action. [`Action::Await`] does nothing.
+    async fn perform(&self, action: &Action) -> Result<(), Refused>;
+
+    /// Keeps the stack's record beside what it describes (creates or replaces it).
+    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused>;
+
+    /// Removes the stack's record, once nothing is left that it describes.
+    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused>;
+
+    /// Returns as soon as something in the scope may have changed, or after `at_most`.
+    async fn stir(&self, scope: &Scope, at_most: Duration);
+
+    /// Time since this world was opened; the sandbox's is virtual.
+    fn elapsed(&self) -> Duration;
+}
+
+/// An object to preview.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Its name.
+    pub object: ObjectKey,
+    /// Its manifest, as it would be sent.
+    pub manifest: Value,
+    /// The uid of the live object it changes; `None`: it is new.
+    pub uid: Option<String>,
+    /// Whether fields of other managers would be taken.
+    pub force: bool,
+}
+
+/// What Kubernetes would make of a draft.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Preview {
+    /// It would store this (without `metadata.managedFields`).
+    Stored(Value),
+    /// Others own fields of it: manager and path, in the server's order.
+    Conflict(Vec<(String, String)>),
+    /// It would refuse, in its own words.
+    Refused(String),
+    /// It cannot be asked yet, e.g. because the namespace is not there.
+    Unchecked(String),
+}
+
+/// Something could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{doing}: {why}")]
+pub struct Unseen {
+    /// What was being read.
+    pub doing: String,
+    /// What happened, and what the user can do where that is known.
+    pub why: String,
+}
+
+/// An action was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The world is no longer what the plan was made for: plan again.
+    #[error("{0}")]
+    Stale(String),
+    /// Kubernetes said no.
+    #[error("{0}")]
+    Denied(String),
+    /// It is not known whether it was carried out: look again before saying it again.
+    #[error("{0}")]
+    Unknown(String),
+}
