@@ -12,6 +12,7 @@ pub mod plan;
 pub mod world;
 pub mod desired;
 pub mod planner;
+pub mod survey;
 pub mod apply;
 pub mod render;
 pub mod sandbox;

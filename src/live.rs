@@ -1,8 +1,7 @@
 //! World number two: a real Kubernetes with real databases on it. The only room with a door.
 //!
 //! Nothing is opened until the first call. Requests are plain JSON over kube's client; whether one
-//! is said again is decided here alone, since only here is known what is safe to repeat. One caller
-//! at a time drives it: what [`World::stir`] has answered counts as told.
+//! is said again is decided here alone, since only here is known what is safe to repeat.
 
 mod connect;
 mod database;
@@ -52,7 +51,7 @@ impl Live {
             opened: Instant::now(),
             choice: OnceCell::new(),
             link: AsyncOnceCell::new(),
-            watches: Watches::new(),
+            watches: Watches::default(),
         }
     }
 

@@ -8,11 +8,12 @@ use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::screen::Screen;
 use super::source::{Input, Source};
-use super::worlds::{self, AnyWorld, connection};
+use super::worlds::{self, AnyWorld};
 use super::{confirm, plan_verb, planning, source};
 use crate::apply::{self, Outcome};
 use crate::plan::{Plan, Purpose};
 use crate::render;
+use crate::survey::connection;
 use crate::world::World;
 
 /// Applies a stack or a saved plan.

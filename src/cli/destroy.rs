@@ -4,10 +4,11 @@ use super::apply::{carry_out, json_needs_approval, present};
 use super::args::{DestroyOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
-use super::worlds::{self, connection};
+use super::worlds;
 use super::{confirm, planning, source};
 use crate::plan::Purpose;
 use crate::render;
+use crate::survey::connection;
 
 /// Takes a stack down after its name was typed.
 pub(super) fn run(

@@ -4,10 +4,11 @@ use super::args::{GraphOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::source::Input;
-use super::worlds::{self, connection};
+use super::worlds;
 use super::{planning, source};
 use crate::plan::Purpose;
 use crate::render;
+use crate::survey::connection;
 
 /// Prints the steps of a plan in DOT.
 pub(super) fn run(

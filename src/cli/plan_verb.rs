@@ -3,10 +3,11 @@
 use super::args::{PlanOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
-use super::worlds::{self, connection};
+use super::worlds;
 use super::{planning, saved, source};
 use crate::plan::{Plan, Purpose};
 use crate::render;
+use crate::survey::connection;
 
 /// Shows what would be done.
 pub(super) fn run(

@@ -3,10 +3,11 @@
 use super::args::{StatusOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
-use super::worlds::{self, connection};
+use super::worlds;
 use super::{planning, source};
 use crate::desired::{self, scope};
 use crate::render;
+use crate::survey::connection;
 use crate::world::World;
 
 /// Shows a stack's members from both sides.

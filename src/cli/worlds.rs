@@ -11,7 +11,7 @@ use crate::observed::{Observed, Scope};
 use crate::plan::Connection;
 use crate::plan::step::Action;
 use crate::sandbox::{Furniture, Sandbox};
-use crate::stack::{Stack, Target, TierKind};
+use crate::stack::{Stack, TierKind};
 use crate::world::{Draft, Preview, Refused, Unseen, World};
 
 /// Where the sandbox is kept, below the current folder.
@@ -32,16 +32,6 @@ pub(super) enum Purpose {
     Look,
     /// Things are written; no other tsinfra may write to the same sandbox meanwhile.
     Act,
-}
-
-/// How a stack's target is reached, as a plan remembers it.
-pub(super) fn connection(stack: &Stack) -> Connection {
-    match &stack.target {
-        Target::Sandbox => Connection::Sandbox,
-        Target::Kubernetes { kubeconfig, context } => {
-            Connection::Kubernetes { kubeconfig: kubeconfig.clone(), context: context.clone() }
-        }
-    }
 }
 
 /// Opens the world at a connection. A sandbox is furnished with what the stack finds on a real

@@ -4,11 +4,11 @@ use futures_util::future::{Either, LocalBoxFuture};
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
-use crate::inventory::{INVENTORY_FORMAT, Inventory};
+use crate::inventory::Inventory;
 use crate::live::database;
 use crate::live::listing::{list, live_object, pages};
 use crate::live::request::{Link, asked, encoded};
-use crate::live::watch::Watches;
+use crate::live::watch::{Query, Watches, list_query};
 use crate::object::ObjectKey;
 use crate::observed::{EventNote, List, LiveObject, Observed, Scope};
 use crate::world::Unseen;
@@ -25,6 +25,7 @@ pub(crate) async fn look(
     watches: &Watches,
     scope: &Scope,
 ) -> Result<Observed, Unseen> {
+    let known = watches.before(scope);
     let databases = stream::iter(&scope.databases)
         .map(|wanted| async {
             Ok::<_, Unseen>((wanted.cluster.clone(), database::view(link, wanted).await?))
@@ -32,36 +33,41 @@ pub(crate) async fn look(
         .buffered(scope.databases.len().max(1))
         .try_collect();
     let (objects, events, inventory, databases) = tokio::try_join!(
-        objects(link, watches, scope),
+        objects(link, scope),
         events(link, scope.events_in.as_deref()),
         record(link, scope.inventory.as_ref()),
         databases,
     )?;
+    let (objects, versions): (Vec<Found>, Vec<Option<(Query, String)>>) =
+        objects.into_iter().unzip();
+    watches.after(scope, known, versions.into_iter().flatten().collect());
     Ok(Observed { objects: objects.into_iter().flatten().collect(), events, databases, inventory })
 }
 
 type Found = Vec<(ObjectKey, LiveObject)>;
+/// What one request brought, and, for a list, the moment it shows.
+type Part = (Found, Option<(Query, String)>);
 
-async fn objects(link: &Link, watches: &Watches, scope: &Scope) -> Result<Vec<Found>, Unseen> {
-    let lists = scope.lists.iter().map(|list| Either::Left(listed(link, watches, list)));
+async fn objects(link: &Link, scope: &Scope) -> Result<Vec<Part>, Unseen> {
+    let lists = scope.lists.iter().map(|list| Either::Left(listed(link, list)));
     let gets = scope.gets.iter().map(|key| Either::Right(got(link, key)));
     let requests: Vec<LocalBoxFuture<'_, _>> =
         lists.chain(gets).map(|request| request.boxed_local()).collect();
     stream::iter(requests).buffered(AT_ONCE).try_collect().await
 }
 
-async fn listed(link: &Link, watches: &Watches, wanted: &List) -> Result<Found, Unseen> {
+async fn listed(link: &Link, wanted: &List) -> Result<Part, Unseen> {
     let listed = list(link, wanted).await?;
-    watches.seen(wanted, &listed.version);
-    Ok(listed.items.into_iter().map(|item| live_object(wanted.kind, item)).collect())
+    let found = listed.items.into_iter().map(|item| live_object(wanted.kind, item)).collect();
+    Ok((found, Some((list_query(wanted), listed.version))))
 }
 
-async fn got(link: &Link, key: &ObjectKey) -> Result<Found, Unseen> {
+async fn got(link: &Link, key: &ObjectKey) -> Result<Part, Unseen> {
     let found = link.find(key).await.map_err(|trouble| {
         let ask = asked("get", key.kind, key.namespace.as_deref());
         trouble.unseen(format!("reading {key}"), &ask)
     })?;
-    Ok(found.map(|value| live_object(key.kind, value)).into_iter().collect())
+    Ok((found.map(|value| live_object(key.kind, value)).into_iter().collect(), None))
 }
 
 async fn events(link: &Link, namespace: Option<&str>) -> Result<Vec<EventNote>, Unseen> {
@@ -116,26 +122,8 @@ async fn record(
         .await
         .map_err(|trouble| trouble.unseen(doing(), &asked("get", key.kind, Some(namespace))))?;
     let Some(found) = found else { return Ok(None) };
-    read_record(&found).map(Some).map_err(|why| Unseen { doing: doing(), why })
-}
-
-/// The record in a ConfigMap, or why it cannot be used.
-fn read_record(map: &Value) -> Result<Inventory, String> {
-    let text = map.pointer("/data/inventory.json").and_then(Value::as_str).ok_or(
-        "it holds no `inventory.json`, so it was not made by tsinfra or has been emptied; \
-         nothing is done while it is unclear what the stack owns",
-    )?;
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| format!("`inventory.json` is damaged: {error}"))?;
-    let format = value.get("format").and_then(Value::as_u64);
-    let format = format.ok_or("`inventory.json` is damaged: it names no format")?;
-    if format > u64::from(INVENTORY_FORMAT) {
-        return Err(format!(
-            "it was written by a newer tsinfra (format {format}; this one reads up to \
-             {INVENTORY_FORMAT}); use that one"
-        ));
-    }
-    serde_json::from_value(value).map_err(|error| format!("`inventory.json` is damaged: {error}"))
+    let record = Inventory::from_config_map(&found);
+    record.map(Some).map_err(|bad| Unseen { doing: doing(), why: bad.to_string() })
 }
 
 #[cfg(test)]
@@ -169,16 +157,5 @@ mod tests {
         .map(|note| note.name)
         .collect();
         assert_eq!(names, ["c", "a"]);
-    }
-
-    #[test]
-    fn a_record_is_read_or_said_why_not() {
-        let map = |text: &str| json!({ "data": { "inventory.json": text } });
-        let good = serde_json::to_string(&Inventory::new("plant", "tsdb")).expect("JSON");
-        assert_eq!(read_record(&map(&good)), Ok(Inventory::new("plant", "tsdb")));
-        let newer = read_record(&map("{\"format\": 2, \"stack\": 7}")).expect_err("newer");
-        assert!(newer.contains("newer tsinfra (format 2"), "{newer}");
-        assert!(read_record(&map("{")).expect_err("damaged").contains("damaged"));
-        assert!(read_record(&json!({})).expect_err("foreign").contains("not made by tsinfra"));
     }
 }

@@ -1,19 +1,22 @@
-//! Knowing when to look again: a watch on each list and object that is looked at.
+//! Knowing when to look again: a watch on each list and object that is waited for.
 //!
-//! A watch goes on from the moment of the look before it, so nothing between the two is missed. It
-//! stays open between two waits; what it told meanwhile ends the next wait at once. Only that
-//! something happened matters: what it was, the look that follows says.
+//! A watch goes on from the moment its list was looked at, so nothing between a look and the wait
+//! after it is missed; it stays open between two waits, and what it told during a look ends the wait
+//! after that look at once. Only that something happened matters: what it was, the next look says.
+//! Several callers may wait at the same time, each for a scope of its own.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::select_all;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::live::errors::Trouble;
 use crate::live::listing::selector;
@@ -27,23 +30,35 @@ const WATCH_SECONDS: u64 = 240;
 const OVERDUE: Duration = Duration::from_secs(30);
 /// Changes come in bursts; a look after each would be one too many.
 const BURST: Duration = Duration::from_millis(50);
-/// How soon to look again where nothing can tell of changes: databases, and kinds whose watch is
-/// forbidden.
+/// How soon to look again where nothing can tell of changes: databases, and what may not be watched.
 const BLIND: Duration = Duration::from_secs(1);
+/// How long a watch nobody waits for stays open: the next wait for the same is mostly near.
+const UNUSED: Duration = Duration::from_secs(60);
 
 /// The watches of one world, made as they are needed.
+#[derive(Default)]
 pub(crate) struct Watches {
-    open: RefCell<BTreeMap<String, Open>>,
-    /// By path and selector: up to when a list was seen.
-    versions: RefCell<BTreeMap<String, String>>,
-    /// Counts what happened.
-    happened: watch::Sender<u64>,
-    /// What of that the last wait answered.
-    answered: RefCell<watch::Receiver<u64>>,
+    open: RefCell<BTreeMap<Query, Open>>,
+    /// What was known after the last look at a scope, by the scope's queries.
+    known: RefCell<BTreeMap<Vec<Query>, Known>>,
+}
+
+/// The path and selector of a list, as in the request for it.
+pub(crate) type Query = String;
+
+/// How far each query of a scope is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The moment its list showed.
+    versions: BTreeMap<Query, String>,
+    /// What its watch had told.
+    told: BTreeMap<Query, u64>,
 }
 
 struct Open {
     task: JoinHandle<()>,
+    told: watch::Sender<u64>,
+    used: Instant,
 }
 
 impl Drop for Open {
@@ -53,72 +68,116 @@ impl Drop for Open {
 }
 
 impl Watches {
-    /// None yet.
-    pub(crate) fn new() -> Self {
-        let (happened, answered) = watch::channel(0);
-        Self {
-            open: RefCell::default(),
-            versions: RefCell::default(),
-            happened,
-            answered: RefCell::new(answered),
-        }
+    /// Before a look: what was told until now will be in it.
+    pub(crate) fn before(&self, scope: &Scope) -> Known {
+        Known { told: self.told(&queries(scope)), ..Known::default() }
     }
 
-    /// Notes the moment a list showed, for a watch to go on from.
-    pub(crate) fn seen(&self, list: &List, version: &str) {
-        if worth_watching(list.kind) && !version.is_empty() {
-            self.versions.borrow_mut().insert(list_query(list), version.to_owned());
-        }
+    /// After a look. Whoever looked waits next, before anyone else has a turn.
+    pub(crate) fn after(&self, scope: &Scope, mut known: Known, versions: Vec<(Query, String)>) {
+        known.versions.extend(versions);
+        self.known.borrow_mut().insert(queries(scope), known);
     }
 
-    /// Returns once something in the scope may have changed since the last look, or after `at_most`.
+    /// Returns once something in the scope may have changed since the last look at it, or after
+    /// `at_most`.
     pub(crate) async fn stir(&self, link: Option<&Arc<Link>>, scope: &Scope, at_most: Duration) {
         let Some(link) = link else { return sleep(at_most.min(BLIND)).await };
-        let blind = self.attend(link, scope) || !scope.databases.is_empty();
-        let limit = if blind { at_most.min(BLIND) } else { at_most };
-        let mut happened = self.answered.borrow().clone();
-        let burst = async {
-            if happened.changed().await.is_ok() {
-                sleep(BURST).await;
-            }
+        let queries = queries(scope);
+        let known = self.known.borrow().get(&queries).cloned().unwrap_or_default();
+        let begun = self.attend(link, &queries, &known);
+        let mut receivers = self.subscribe(&queries);
+        let news = |(query, receiver): (&Query, &watch::Receiver<u64>)| match known.told.get(query)
+        {
+            Some(told) => *receiver.borrow() > *told,
+            // Someone else's watch, which may have begun later than this caller looked.
+            None => !begun.contains(query),
         };
-        // That nothing happened is no more to be told than that something did: the caller looks.
-        let _ = timeout(limit, burst).await;
-        self.answered.borrow_mut().mark_unchanged();
-    }
-
-    /// Opens the watches a scope needs and closes those it no longer does. Answers whether there is
-    /// something in it that cannot be watched.
-    fn attend(&self, link: &Arc<Link>, scope: &Scope) -> bool {
-        let lists = scope.lists.iter().filter(|list| worth_watching(list.kind)).map(list_query);
-        let gets = scope.gets.iter().filter(|key| worth_watching(key.kind)).map(get_query);
-        let wanted: Vec<String> = lists.chain(gets).collect();
-        let mut open = self.open.borrow_mut();
-        open.retain(|query, _| wanted.contains(query));
-        for query in wanted {
-            open.entry(query.clone()).or_insert_with(|| {
-                let version = self.versions.borrow_mut().remove(&query);
-                let follower =
-                    Follower { link: Arc::clone(link), query, happened: self.happened.clone() };
-                Open { task: tokio::spawn(follower.run(version)) }
-            });
+        if !queries.iter().zip(&receivers).any(news) {
+            let limit = if self.is_blind(scope) { at_most.min(BLIND) } else { at_most };
+            // That nothing happened is no more to be told than that something did: the caller looks.
+            let _ = timeout(limit, any(&mut receivers)).await;
         }
-        open.values().any(|open| open.task.is_finished())
+        let told = self.told(&queries);
+        self.known.borrow_mut().entry(queries).or_default().told = told;
+    }
+
+    /// Opens the watches that are missing, which it names, and closes those long unused.
+    fn attend(&self, link: &Arc<Link>, queries: &[Query], known: &Known) -> BTreeSet<Query> {
+        let mut begun = BTreeSet::new();
+        let now = Instant::now();
+        let mut open = self.open.borrow_mut();
+        open.retain(|query, open| {
+            let is_waited_for = queries.contains(query) || open.told.receiver_count() > 0;
+            is_waited_for || now.duration_since(open.used) < UNUSED
+        });
+        for query in queries {
+            let used = open.entry(query.clone()).or_insert_with(|| {
+                begun.insert(query.clone());
+                let (told, _) = watch::channel(0);
+                let follower =
+                    Follower { link: Arc::clone(link), query: query.clone(), told: told.clone() };
+                let task = tokio::spawn(follower.run(known.versions.get(query).cloned()));
+                Open { task, told, used: now }
+            });
+            used.used = now;
+        }
+        begun
+    }
+
+    fn subscribe(&self, queries: &[Query]) -> Vec<watch::Receiver<u64>> {
+        let open = self.open.borrow();
+        queries.iter().filter_map(|query| Some(open.get(query)?.told.subscribe())).collect()
+    }
+
+    fn told(&self, queries: &[Query]) -> BTreeMap<Query, u64> {
+        let open = self.open.borrow();
+        let told = |query: &Query| Some((query.clone(), *open.get(query)?.told.borrow()));
+        queries.iter().filter_map(told).collect()
+    }
+
+    /// Whether something in a scope cannot be watched.
+    fn is_blind(&self, scope: &Scope) -> bool {
+        let watched = scope.lists.iter().all(|list| is_told_by_list(list.kind))
+            && scope.gets.iter().all(|key| is_told_by_name(key.kind));
+        !watched
+            || !scope.databases.is_empty()
+            || self.open.borrow().values().any(|open| open.task.is_finished())
     }
 }
 
-/// What changes while tsinfra waits for it. Nodes and classes change by their own clocks: a node
-/// reports its health every few seconds, which would end every wait.
-fn worth_watching(kind: Kind) -> bool {
-    !matches!(kind, Kind::Node | Kind::Namespace | Kind::StorageClass | Kind::ConfigMap)
+/// Any of these told something, and had a moment to tell the rest of it.
+async fn any(receivers: &mut [watch::Receiver<u64>]) {
+    if receivers.is_empty() {
+        return std::future::pending().await;
+    }
+    let _ = select_all(receivers.iter_mut().map(|receiver| receiver.changed().boxed_local())).await;
+    sleep(BURST).await;
 }
 
-fn list_query(list: &List) -> String {
+/// Nodes report their health every few seconds, which would end every wait; ConfigMaps and
+/// namespaces in lists are mostly other people's.
+fn is_told_by_list(kind: Kind) -> bool {
+    !matches!(kind, Kind::Node | Kind::Namespace | Kind::ConfigMap)
+}
+
+fn is_told_by_name(kind: Kind) -> bool {
+    !matches!(kind, Kind::Node)
+}
+
+fn queries(scope: &Scope) -> Vec<Query> {
+    let lists = scope.lists.iter().filter(|list| is_told_by_list(list.kind)).map(list_query);
+    let gets = scope.gets.iter().filter(|key| is_told_by_name(key.kind)).map(get_query);
+    lists.chain(gets).collect()
+}
+
+/// The query of a list.
+pub(crate) fn list_query(list: &List) -> Query {
     let path = list_path(list.kind, list.namespace.as_deref());
     format!("{path}?labelSelector={}", encoded(&selector(&list.labels)))
 }
 
-fn get_query(key: &ObjectKey) -> String {
+fn get_query(key: &ObjectKey) -> Query {
     let path = list_path(key.kind, key.namespace.as_deref());
     format!("{path}?fieldSelector=metadata.name%3D{}", encoded(&key.name))
 }
@@ -127,7 +186,7 @@ fn get_query(key: &ObjectKey) -> String {
 struct Follower {
     link: Arc<Link>,
     query: String,
-    happened: watch::Sender<u64>,
+    told: watch::Sender<u64>,
 }
 
 /// How a watch came to an end.
@@ -192,7 +251,7 @@ impl Follower {
     }
 
     fn tell(&self) {
-        self.happened.send_modify(|count| *count += 1);
+        self.told.send_modify(|count| *count += 1);
     }
 }
 
@@ -206,7 +265,6 @@ fn ending_of(trouble: &Trouble) -> Ending {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use tokio::time::Instant;
 
     use super::*;
     use crate::live::scripted::Reaction::Says;
@@ -231,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_connection_a_wait_ends_all_the_same() {
         let at_most = Duration::from_millis(10);
-        let (watches, scope) = (Watches::new(), Scope::default());
+        let (watches, scope) = (Watches::default(), Scope::default());
         let wait = watches.stir(None, &scope, at_most);
         assert!(timeout(Duration::from_secs(5), wait).await.is_ok());
     }
@@ -244,9 +302,10 @@ mod tests {
         let script = vec![Says(200, lost), Says(200, now)];
         let run = async {
             let (link, log) = server(script).await;
-            let (link, watches) = (Arc::new(link), Watches::new());
-            watches.seen(&list, "1");
+            let (link, watches) = (Arc::new(link), Watches::default());
+            let version = (list_query(&list), "1".to_owned());
             let scope = Scope { lists: vec![list], ..Scope::default() };
+            watches.after(&scope, watches.before(&scope), vec![version]);
             let begun = Instant::now();
             watches.stir(Some(&link), &scope, Duration::from_secs(20)).await;
             watches.stir(Some(&link), &scope, Duration::from_secs(20)).await;
@@ -261,9 +320,10 @@ mod tests {
         let list = List { kind: Kind::Pod, namespace: Some("tsdb".into()), labels: Labels::new() };
         let run = async {
             let (link, _) = server(vec![Says(403, json!({}))]).await;
-            let (link, watches) = (Arc::new(link), Watches::new());
-            watches.seen(&list, "1");
+            let (link, watches) = (Arc::new(link), Watches::default());
+            let version = (list_query(&list), "1".to_owned());
             let scope = Scope { lists: vec![list], ..Scope::default() };
+            watches.after(&scope, watches.before(&scope), vec![version]);
             watches.stir(Some(&link), &scope, Duration::from_secs(20)).await;
             let begun = Instant::now();
             watches.stir(Some(&link), &scope, Duration::from_secs(20)).await;

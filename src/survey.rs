@@ -1,0 +1,117 @@
+//! From a stack and a world to a plan: look, ask Kubernetes what it would make of each draft, decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::desired::{self, Desired, scope};
+use crate::object::ObjectKey;
+use crate::observed::Observed;
+use crate::plan::{Basis, Circle, Connection, Plan, Purpose};
+use crate::planner::{self, PlanInput, Previewed, managers};
+use crate::stack::{Stack, Target};
+use crate::world::{Draft, Preview, Unseen, World};
+
+/// Previews asked for at once, at most (research G §1.2: LISTs and dry runs are the dear requests).
+const PREVIEWS_AT_ONCE_MAX: usize = 8;
+
+/// What a plan is asked for.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// SHA-256 of its text, in hex.
+    pub digest: &'a str,
+    /// Apply or destroy.
+    pub purpose: Purpose,
+    /// Addresses the user consents to.
+    pub consents: &'a [String],
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlan {
+    /// Something could not be read.
+    #[error(transparent)]
+    Unseen(#[from] Unseen),
+    /// The plan goes round in a circle.
+    #[error(transparent)]
+    Circle(#[from] Circle),
+}
+
+/// Looks at everything a stack is planned from.
+pub async fn look<W: World>(world: &W, stack: &Stack) -> Result<(Desired, Observed), Unseen> {
+    let observed = world.look(&scope::scope(stack)).await?;
+    Ok((desired::lower(stack, &observed), observed))
+}
+
+/// Makes a plan. Writes nothing.
+pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, NoPlan> {
+    let (desired, observed) = look(world, request.stack).await?;
+    let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
+    let drafts = planner::drafts(&desired, &observed, request.purpose);
+    let previews = previews(world, drafts, &consents).await?;
+    let basis = Basis {
+        target: world.target(),
+        connection: connection(request.stack),
+        stack_digest: request.digest.to_owned(),
+        tsinfra: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let plan = planner::plan(&PlanInput {
+        stack: request.stack,
+        desired: &desired,
+        observed: &observed,
+        previews: &previews,
+        purpose: request.purpose,
+        basis: &basis,
+        consents: &consents,
+    });
+    plan.order()?;
+    Ok(plan)
+}
+
+/// How a stack's target is reached, as a plan remembers it.
+pub fn connection(stack: &Stack) -> Connection {
+    match &stack.target {
+        Target::Sandbox => Connection::Sandbox,
+        Target::Kubernetes { kubeconfig, context } => {
+            Connection::Kubernetes { kubeconfig: kubeconfig.clone(), context: context.clone() }
+        }
+    }
+}
+
+async fn previews<W: World>(
+    world: &W,
+    drafts: Vec<Draft>,
+    consents: &BTreeSet<String>,
+) -> Result<BTreeMap<ObjectKey, Previewed>, Unseen> {
+    let asked = drafts.into_iter().map(|draft| {
+        let consented = consents.contains(&draft.object.to_string());
+        async move {
+            let previewed = preview(world, &draft, consented).await?;
+            Ok::<_, Unseen>((draft.object, previewed))
+        }
+    });
+    let mut answers = stream::iter(asked).buffer_unordered(PREVIEWS_AT_ONCE_MAX);
+    let mut previews = BTreeMap::new();
+    while let Some(answer) = answers.next().await {
+        let (key, previewed) = answer?;
+        previews.insert(key, previewed);
+    }
+    Ok(previews)
+}
+
+/// Asks once; and once more with the contested fields taken, where they may be.
+async fn preview<W: World>(world: &W, draft: &Draft, consented: bool) -> Result<Previewed, Unseen> {
+    match world.preview(draft).await? {
+        Preview::Conflict(conflicts) if managers::may_take(&conflicts, consented) => {
+            let forced = Draft { force: true, ..draft.clone() };
+            Ok(Previewed { conflicts, result: world.preview(&forced).await? })
+        }
+        Preview::Conflict(conflicts) => {
+            Ok(Previewed { result: Preview::Conflict(conflicts.clone()), conflicts })
+        }
+        result => Ok(Previewed { conflicts: Vec::new(), result }),
+    }
+}
