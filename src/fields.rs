@@ -104,8 +104,9 @@ pub fn departures(manifest: &Value, live: &Value, owned: &BTreeSet<String>) -> V
         })
         .map(|(path, _)| path.to_string())
         .collect();
+    let asked = Asked::of(&asked);
     let dropped = owned.iter().filter(|own| {
-        !SERVER_FIELDS.iter().any(|field| path::covers(field, own)) && !asks_for(&asked, own)
+        !SERVER_FIELDS.iter().any(|field| path::covers(field, own)) && !asked.touches(own)
     });
     found.extend(dropped.cloned());
     found.sort();
@@ -113,14 +114,23 @@ pub fn departures(manifest: &Value, live: &Value, owned: &BTreeSet<String>) -> V
     found
 }
 
-/// Whether the fields a manifest sets have anything to do with a field: it is one of them, holds one
-/// of them or is inside one. An empty map asks for itself, not for what is inside the live one.
-fn asks_for(asked: &BTreeMap<Path, Value>, name: &str) -> bool {
-    asked.iter().any(|(path, value)| {
-        let field = path.to_string();
-        let open = value.is_object() && shape_of(path) == Shape::Granular;
-        path::covers(name, &field) || !open && path::covers(&field, name)
-    })
+/// The names of the fields a manifest sets, to be asked what they have to do with other fields.
+struct Asked(Vec<(String, bool)>);
+
+impl Asked {
+    fn of(fields: &BTreeMap<Path, Value>) -> Self {
+        let is_open =
+            |path: &Path, value: &Value| value.is_object() && shape_of(path) == Shape::Granular;
+        Self(fields.iter().map(|(path, value)| (path.to_string(), is_open(path, value))).collect())
+    }
+
+    /// Whether a field is one of them, holds one of them or is inside one. An empty map asks for
+    /// itself, not for what is inside the live one.
+    fn touches(&self, name: &str) -> bool {
+        self.0.iter().any(|(field, is_open)| {
+            path::covers(name, field) || !is_open && path::covers(field, name)
+        })
+    }
 }
 
 /// SHA-256, in hex, of what a live object holds in the fields a manifest sets.

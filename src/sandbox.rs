@@ -11,31 +11,32 @@
 //! start, get ready and stop; node ports and load balancers; budgets' status; IoTDB's members.
 //!
 //! What is not, so that nobody relies on it: admission webhooks, quotas, service accounts and RBAC;
-//! eviction, and so enforcement of budgets; nodes that fail, fill up or are removed under their pods;
+//! eviction, and so enforcement of budgets, and percentages in them; nodes that fail, fill up or are removed under their pods;
 //! crash loops and probes as such (a pod answers when its database does); CronJobs and Jobs; claim
 //! retention other than Retain; controller revisions (a lost member comes back in the newest form even
 //! in the midst of a rollout); pod affinity, preferences and priorities of the scheduler; a default
 //! storage class; binding takes no time; a claim emptied or lost under a database that goes on; the
 //! history of an object's field owners by operation and sub-resource.
 
-mod api;
-mod cluster;
-mod controllers;
-mod databases;
-mod defaults;
-mod denial;
-mod furniture;
-mod look;
-mod nodes;
-mod quantities;
-mod rules;
-mod scheduler;
-mod selectors;
-mod services;
-mod stateful_sets;
-mod store;
 mod values;
+mod quantities;
+mod selectors;
+mod cluster;
+mod denial;
+mod defaults;
+mod rules;
+mod services;
+mod api;
+mod stateful_sets;
+mod budgets;
 mod volumes;
+mod scheduler;
+mod databases;
+mod nodes;
+mod furniture;
+mod controllers;
+mod look;
+mod store;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -152,19 +153,11 @@ impl Sandbox {
         }
     }
 
-    /// Ticks until something a reader could notice has changed, at most this long.
-    fn advance(&self, databases: &[DatabaseScope], at_most: Duration) {
-        let mut cluster = self.cluster.borrow_mut();
-        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
-        let end = cluster.clock_ms.saturating_add(at_most);
-        let before = (cluster.revision, cluster.events.len(), views(&cluster, databases));
-        while cluster.clock_ms < end {
-            let left = end - cluster.clock_ms;
-            controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
-            if before != (cluster.revision, cluster.events.len(), views(&cluster, databases)) {
-                break;
-            }
-        }
+    /// What tells that something a reader could notice has changed.
+    fn signs(&self, databases: &[DatabaseScope]) -> (u64, Vec<DatabaseView>) {
+        let cluster = self.cluster.borrow();
+        let views = databases.iter().map(|scope| databases::view(&cluster, scope)).collect();
+        (cluster.revision, views)
     }
 }
 
@@ -175,10 +168,6 @@ fn fresh() -> Cluster {
         nodes::add_worker(&mut cluster, name, &Labels::new());
     }
     cluster
-}
-
-fn views(cluster: &Cluster, databases: &[DatabaseScope]) -> Vec<DatabaseView> {
-    databases.iter().map(|scope| databases::view(cluster, scope)).collect()
 }
 
 /// An error with its causes in one line.
@@ -270,7 +259,11 @@ impl World for Sandbox {
     }
 
     async fn stir(&self, scope: &Scope, at_most: Duration) {
-        // Whoever else has something to do at this instant does it before time passes.
+        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        let end = self.cluster.borrow().clock_ms.saturating_add(at_most);
+        let before = self.signs(&scope.databases);
+        // Whoever else has something to do at this instant does it before time passes; they may let
+        // it pass too, then it has passed for this one as well.
         let mut others_had_their_turn = false;
         poll_fn(|task| {
             if std::mem::replace(&mut others_had_their_turn, true) {
@@ -280,8 +273,16 @@ impl World for Sandbox {
             Poll::Pending
         })
         .await;
-        self.advance(&scope.databases, at_most);
-        self.save_quietly();
+        let mut ticked = false;
+        while self.signs(&scope.databases) == before && self.cluster.borrow().clock_ms < end {
+            let mut cluster = self.cluster.borrow_mut();
+            let left = end - cluster.clock_ms;
+            controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
+            ticked = true;
+        }
+        if ticked {
+            self.save_quietly();
+        }
     }
 
     fn elapsed(&self) -> Duration {

@@ -30,6 +30,9 @@ pub trait Engine: Sync {
     /// Settings tsinfra itself writes, which a stack may not set: name and the way on.
     fn reserved_settings(&self) -> &'static [(&'static str, &'static str)];
 
+    /// User and password a fresh cluster lets in, until its owner changes them.
+    fn default_login(&self) -> (&'static str, &'static str);
+
     /// The smallest memory limit, in bytes, a member of this role is worth starting with.
     fn least_memory(&self, role: Role) -> u64;
 }

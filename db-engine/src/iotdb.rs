@@ -48,6 +48,10 @@ impl Engine for Iotdb {
         settings::RESERVED
     }
 
+    fn default_login(&self) -> (&'static str, &'static str) {
+        ("root", "root")
+    }
+
     fn least_memory(&self, role: Role) -> u64 {
         memory::least(role)
     }

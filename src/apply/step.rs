@@ -125,7 +125,10 @@ async fn until<W: World>(
     let (mut told, mut told_at, mut failed_looks) = (None, world.elapsed(), 0);
     loop {
         let progress = match world.look(&scope).await {
-            Ok(observed) => wait::judge(&step.until, &observed),
+            Ok(observed) => {
+                failed_looks = 0;
+                wait::judge(&step.until, &observed)
+            }
             Err(unseen) if failed_looks < FAILED_LOOKS_MAX => {
                 failed_looks += 1;
                 Progress::Going { done: 0, of: 0, why: vec![unseen.to_string()] }

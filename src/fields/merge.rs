@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::path::{Element, Path, Shape, covers, shape_of};
-use super::{asks_for, leaves, value_at};
+use super::{Asked, leaves, value_at};
 
 /// What a live object becomes when its owner applies a manifest: fields it sets are set, fields
 /// it owned and sets no more are removed, everything else stays.
 pub fn applied(live: &Value, manifest: &Value, owned: &BTreeSet<String>) -> Value {
     let mut result = live.clone();
-    let asked = leaves(manifest);
+    let asked = Asked::of(&leaves(manifest));
     for path in leaves(live).keys() {
         let name = path.to_string();
         let ours = owned.iter().any(|own| covers(own, &name));
-        if ours && !asks_for(&asked, &name) {
+        if ours && !asked.touches(&name) {
             remove(&mut result, path);
         }
     }

@@ -119,9 +119,8 @@ impl Login {
 
 async fn login(link: &Link, scope: &DatabaseScope) -> Result<Login, String> {
     let Some(name) = &scope.credentials else {
-        return Ok(match scope.engine {
-            EngineKind::Iotdb => Login::basic("root", "root"),
-        });
+        let (user, password) = driver(scope.engine).default_login();
+        return Ok(Login::basic(user, password));
     };
     let namespace = scope.namespace.as_str();
     let address = format!("Secret/{namespace}/{name}");

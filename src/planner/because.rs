@@ -11,43 +11,55 @@ pub fn update(key: &ObjectKey, live: &LiveObject, fields: &[FieldChange]) -> Str
     let mut reasons: Vec<String> = Vec::new();
     for field in fields {
         let reason = match &field.drifted_by {
-            Some(manager) => format!("`{manager}` changed what the stack says"),
+            Some(manager) => Some(format!("`{manager}` changed what the stack says")),
             None => asked(key, live, field),
         };
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
-        }
+        reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
+    }
+    if reasons.is_empty() {
+        return "the stack describes it otherwise".to_owned();
     }
     reasons.join("; ")
 }
 
-fn asked(key: &ObjectKey, live: &LiveObject, field: &FieldChange) -> String {
-    let pool = live.label(LABEL_POOL).unwrap_or("?");
+/// The reason a field shows, if it shows one: what follows from another field has none of its own.
+fn asked(key: &ObjectKey, live: &LiveObject, field: &FieldChange) -> Option<String> {
+    match key.kind {
+        Kind::StatefulSet => of_pool(live.label(LABEL_POOL)?, field),
+        Kind::Service if field.path.starts_with(".spec") => {
+            Some(format!("the stack exposes cluster `{}` otherwise", live.label(LABEL_CLUSTER)?))
+        }
+        _ => None,
+    }
+}
+
+/// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;
+/// what stands in others follows from the resources.
+const TOPICS: [(&str, &str); 7] = [
+    (".containers[name=", "resources"),
+    (".image", "image"),
+    (".env[name=", "settings"),
+    (".nodeSelector", "machines"),
+    (".tolerations", "machines"),
+    (".template.metadata.labels", "labels"),
+    (".annotations[\"tsinfra.dev/protect\"]", "protection"),
+];
+
+fn of_pool(pool: &str, field: &FieldChange) -> Option<String> {
     let path = field.path.as_str();
     let shown = |value: &Option<Value>| value.as_ref().map_or("none".to_owned(), Value::to_string);
-    if key.kind == Kind::StatefulSet && path == ".spec.replicas" {
-        return format!(
-            "pool `{pool}` has {} members and the stack asks for {}",
-            shown(&field.before),
-            shown(&field.after),
-        );
+    if path == ".spec.replicas" {
+        let (has, wants) = (shown(&field.before), shown(&field.after));
+        return Some(format!("pool `{pool}` has {has} members and the stack asks for {wants}"));
     }
-    if key.kind == Kind::StatefulSet {
-        let topics = [
-            (".resources.", "resources"),
-            (".image", "image"),
-            (".env[", "settings"),
-            (".annotations[\"tsinfra.dev/protect\"]", "protection"),
-        ];
-        let topic = topics.iter().find(|(part, _)| path.contains(part));
-        return match topic {
-            Some((_, topic)) => format!("the stack gives pool `{pool}` other {topic}"),
-            None => format!("the stack describes pool `{pool}` otherwise"),
-        };
-    }
-    if key.kind == Kind::Service && path.starts_with(".spec") {
-        let cluster = live.label(LABEL_CLUSTER).unwrap_or("?");
-        return format!("the stack exposes cluster `{cluster}` otherwise");
-    }
-    "the stack describes it otherwise".to_owned()
+    let says = |part: &str, topic: &str| match topic {
+        "resources" => path.contains(part) && path.contains(".resources."),
+        "settings" => {
+            let name = path.split(part).nth(1).unwrap_or_default();
+            name.starts_with(|first: char| first.is_ascii_lowercase())
+        }
+        _ => path.contains(part),
+    };
+    let topic = TOPICS.iter().find(|(part, topic)| says(part, topic));
+    topic.map(|(_, topic)| format!("the stack gives pool `{pool}` other {topic}"))
 }

@@ -7,7 +7,7 @@ use super::draft::PlanDraft;
 use crate::desired::DesiredPool;
 use crate::desired::stateful_set::CLAIM;
 use crate::object::{Kind, LABEL_STACK, ObjectKey};
-use crate::observed::LiveObject;
+use crate::observed::{DatabaseView, LiveObject};
 
 /// The claims of a pool that are there.
 pub fn of_pool<'a>(input: &PlanInput<'a>, set: &ObjectKey) -> Vec<(&'a ObjectKey, &'a LiveObject)> {
@@ -26,7 +26,7 @@ pub fn stale(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
         for pool in &cluster.pools {
             strangers(input, plan, pool);
-            beyond_the_set(input, plan, pool);
+            beyond_the_set(input, plan, name, pool);
         }
         founded_anew(input, plan, name);
     }
@@ -49,23 +49,35 @@ fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
 }
 
 /// A claim above the highest member is of a member that left: the next one of that ordinal would
-/// wake up with its data.
-fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+/// wake up with its data. Unless the database still lists that member: then it only sleeps.
+fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool) {
     let Some(live) = input.observed.objects.get(&pool.set) else { return };
     let has = live.number("/spec/replicas").unwrap_or(0);
     for (key, _) in of_pool(input, &pool.set) {
-        let ordinal: i64 = key.name.rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        if (has..i64::from(pool.replicas())).contains(&ordinal) {
+        let ordinal = key.name.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+        let comes_back = i64::from(ordinal) >= has && ordinal < pool.replicas();
+        if comes_back && !is_listed(input, cluster, pool, ordinal) {
+            let title = pool.title;
             plan.block(
                 key,
                 "stale-claim",
                 format!(
-                    "left over from an earlier {} of that name; a new one would mount it",
-                    pool.title
+                    "the database lists no {title} of that name; a new one would mount old data"
                 ),
                 "remove the claim once its data is not needed, then plan again",
             );
         }
+    }
+}
+
+/// Whether the database still knows the member of that ordinal.
+fn is_listed(input: &PlanInput<'_>, cluster: &str, pool: &DesiredPool, ordinal: u32) -> bool {
+    let name = format!("{}-{ordinal}", pool.set.name);
+    match input.observed.databases.get(cluster) {
+        Some(DatabaseView::Seen(topology)) => {
+            topology.members.keys().any(|address| address.split('.').next() == Some(&name))
+        }
+        _ => false,
     }
 }
 

@@ -13,6 +13,9 @@ use crate::plan::{Change, Operation};
 use crate::stack::Reclaim;
 use crate::stack::quantity::Quantity;
 
+/// Why everything goes when a whole stack does.
+const THE_STACK_GOES: &str = "the stack goes";
+
 /// How long the members of a pool may take to stop, in seconds: their grace period, and a margin.
 const STOP_SECONDS: u64 = 900;
 
@@ -27,7 +30,7 @@ pub fn everything(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         .collect();
     for cluster in &clusters {
         protection(input, plan, cluster);
-        cluster_down(input, plan, cluster, "the stack goes");
+        cluster_down(input, plan, cluster, THE_STACK_GOES);
     }
     let leftovers: Vec<_> = objects::owned(input)
         .filter(|(key, live)| {
@@ -36,7 +39,7 @@ pub fn everything(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         })
         .collect();
     for (key, live) in leftovers {
-        storage_down(plan, key, live, "the stack goes");
+        storage_down(plan, key, live, THE_STACK_GOES);
     }
 }
 

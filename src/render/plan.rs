@@ -6,6 +6,7 @@ use super::paint::Paint;
 use super::steps;
 use super::text::{WIDTH, bytes, count, fold, harmless};
 use super::values;
+use crate::object::Kind;
 use crate::plan::{Change, Connection, Operation, Plan, Purpose};
 
 /// How much a plan's text shows.
@@ -29,7 +30,11 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     text.push_str("\n\n");
     text.push_str(&legend(plan, style.paint));
     for (key, change) in &plan.changes {
-        text.push_str(&object(&key.to_string(), change, style));
+        // A destroy says once, in its heading, why everything goes.
+        let told = plan.purpose == Purpose::Destroy
+            && change.operation == Operation::Delete
+            && key.kind != Kind::PersistentVolumeClaim;
+        text.push_str(&object(&key.to_string(), change, !told, style));
     }
     text.push_str(&conflicts(plan));
     text.push_str(&steps::list(plan));
@@ -101,11 +106,11 @@ fn legend(plan: &Plan, paint: Paint) -> String {
     if parts.is_empty() { String::new() } else { format!("  {}\n\n", parts.join("   ")) }
 }
 
-fn object(address: &str, change: &Change, style: Style) -> String {
+fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String {
     let mut text = String::new();
     let sign = sign(change.operation, style.paint);
     let mut about = vec![harmless(&change.summary)];
-    if matches!(change.operation, Operation::Delete | Operation::Keep) {
+    if say_why && matches!(change.operation, Operation::Delete | Operation::Keep) {
         about.push(format!("(because {})", harmless(&change.because)));
     }
     about.retain(|part| !part.is_empty());

@@ -109,6 +109,7 @@ pub(super) fn edit(
     let live = cluster.objects.get(key).cloned().ok_or_else(|| gone(key))?;
     let mut new = live.clone();
     merge_patch(&mut new.value, patch);
+    keep_what_nobody_edits(&live.value, &mut new.value);
     defaults::fill_in(key, &mut new.value);
     transfer(manager, &live.value, &mut new);
     commit(cluster, key, &live, new)
@@ -218,6 +219,18 @@ fn commit(
     }
     cluster.replace(key, new);
     Ok(())
+}
+
+/// Puts an object's identity, and what only the server writes, back to what they were.
+fn keep_what_nobody_edits(old: &Value, new: &mut Value) {
+    let metadata = SERVER_METADATA.iter().chain(&["name", "namespace"]);
+    let metadata = metadata.map(|field| vec!["metadata", *field]);
+    for place in metadata.chain([vec!["apiVersion"], vec!["kind"], vec!["status"]]) {
+        match place.iter().try_fold(old, |value, field| value.get(*field)) {
+            Some(value) => put(new, &place, value.clone()),
+            None => take(new, &place),
+        }
+    }
 }
 
 /// RFC 7386.

@@ -31,7 +31,7 @@ pub struct Cluster {
     pub clock_ms: u64,
     /// How many uids were given.
     pub uids: u64,
-    /// The last `resourceVersion` given; it grows with every write.
+    /// The last `resourceVersion` given; it grows with every write and every new warning.
     pub revision: u64,
     /// How many addresses were given.
     pub addresses: u64,
@@ -186,11 +186,12 @@ impl Cluster {
 
     /// Changes a status, which belongs to no manager.
     pub(super) fn set_status(&mut self, key: &ObjectKey, place: &[&str], status: Value) {
-        let Some(old) = self.objects.get(key) else { return };
-        let mut new = old.clone();
         let whole: Vec<&str> = ["status"].iter().chain(place).copied().collect();
-        put(&mut new.value, &whole, status);
-        if new.value != old.value {
+        let Some(old) = self.objects.get(key) else { return };
+        let found = whole.iter().try_fold(&old.value, |value, name| value.get(*name));
+        if found != Some(&status) {
+            let mut new = old.clone();
+            put(&mut new.value, &whole, status);
             self.replace(key, new);
         }
     }
@@ -218,9 +219,11 @@ impl Cluster {
         };
         let namespace = key.namespace.clone().unwrap_or_default();
         let oldest = self.clock_ms.saturating_sub(EVENT_LIFE_MS);
-        self.events.retain(|event| {
-            event.at_ms >= oldest && (event.namespace != namespace || event.note != note)
-        });
+        let is_this = |event: &SimEvent| event.namespace == namespace && event.note == note;
+        if !self.events.iter().any(is_this) {
+            self.revision += 1;
+        }
+        self.events.retain(|event| event.at_ms >= oldest && !is_this(event));
         self.events.push(SimEvent { namespace, at_ms: self.clock_ms, note });
     }
 }

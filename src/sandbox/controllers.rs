@@ -2,7 +2,7 @@
 
 use super::api;
 use super::cluster::{Cluster, leaving};
-use super::{databases, nodes, scheduler, services, stateful_sets, volumes};
+use super::{budgets, databases, nodes, scheduler, services, stateful_sets, volumes};
 use crate::object::{Kind, ObjectKey};
 
 /// How long a tick is unless less is asked for.
@@ -30,7 +30,7 @@ pub(super) fn tick(cluster: &mut Cluster, ms: u64) {
     services::run(cluster);
     databases::forget_the_gone(cluster);
     stateful_sets::report(cluster);
-    stateful_sets::report_budgets(cluster);
+    budgets::run(cluster);
 }
 
 /// Removes what is in a namespace that is being deleted, then the namespace.

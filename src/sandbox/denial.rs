@@ -32,7 +32,7 @@ impl From<Denial> for Preview {
         match denial {
             Denial::Stale(why) | Denial::Invalid(why) => Self::Refused(why),
             Denial::NoNamespace(name) => {
-                Self::Unchecked(format!("namespace {name} does not exist yet"))
+                Self::Unchecked(format!("namespace `{name}` does not exist yet"))
             }
             Denial::Conflict(_, fields) => Self::Conflict(fields),
         }

@@ -48,7 +48,9 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
 /// One pass of every node over its pods.
 pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::Pod) {
-        let Some(pod) = cluster.get(&key).cloned() else { continue };
+        let stage = cluster.pods.get(&key).map(|life| life.stage);
+        let busy = |pod: &&Value| stage != Some(Stage::Ready) || leaving(pod);
+        let Some(pod) = cluster.get(&key).filter(busy).cloned() else { continue };
         if leaving(&pod) {
             stop(cluster, &key, &pod);
         } else if !text(&pod, "/spec/nodeName").is_empty() {
@@ -149,34 +151,33 @@ fn enter(cluster: &mut Cluster, key: &ObjectKey, stage: Stage) {
     report(cluster, key, stage, None);
 }
 
-/// Writes a pod's stage into its status as a kubelet would.
+/// Writes a pod's stage into its status as a kubelet would; `waits` is why its image is not there.
 fn report(cluster: &mut Cluster, key: &ObjectKey, stage: Stage, waits: Option<(&str, &str)>) {
     let Some(pod) = cluster.get(key).cloned() else { return };
     let now = cluster.timestamp();
     let running = matches!(stage, Stage::Starting | Stage::Ready);
     let ready = stage == Stage::Ready;
-    let has_init = !list(&pod, "/spec/initContainers").is_empty();
-    let since = text(&pod, "/status/containerStatuses/0/state/running/startedAt");
-    let since = if since.is_empty() { now.as_str() } else { since };
-    let preparing = if has_init { "PodInitializing" } else { "ContainerCreating" };
-    let bad = unavailable_image(&pod);
-    let one = |container: &Value| {
-        let image = text(container, "/image");
-        let fails = bad.as_deref() == Some(image);
-        let state = match waits {
-            Some((reason, message)) if fails => {
-                json!({ "waiting": { "reason": reason, "message": message } })
-            }
-            _ if running => json!({ "running": { "startedAt": since } }),
-            _ => json!({ "waiting": { "reason": preparing } }),
-        };
-        json!({
-            "name": at(container, "/name"), "image": image, "ready": ready, "started": ready,
-            "restartCount": 0, "state": state,
-        })
-    };
     let is = |yes: bool| if yes { "True" } else { "False" };
-    let containers: Vec<Value> = list(&pod, "/spec/containers").iter().map(one).collect();
+    let containers = list(&pod, "/spec/containers").iter().map(|container| {
+        let mut status = container_status(&pod, container, waits);
+        if running {
+            let since = text(&pod, "/status/containerStatuses/0/state/running/startedAt");
+            let since = if since.is_empty() { now.as_str() } else { since };
+            put(&mut status, &["state"], json!({ "running": { "startedAt": since } }));
+            put(&mut status, &["started"], json!(ready));
+            put(&mut status, &["ready"], json!(ready));
+        }
+        status
+    });
+    let preparations = list(&pod, "/spec/initContainers").iter().map(|container| {
+        let mut status = container_status(&pod, container, waits);
+        if running {
+            let done = json!({ "terminated": { "exitCode": 0, "reason": "Completed" } });
+            put(&mut status, &["state"], done);
+            put(&mut status, &["ready"], json!(true));
+        }
+        status
+    });
     let mut status = json!({
         "phase": if running { "Running" } else { "Pending" },
         "startTime": at(&pod, "/status/startTime"),
@@ -187,23 +188,31 @@ fn report(cluster: &mut Cluster, key: &ObjectKey, stage: Stage, waits: Option<(&
             { "type": "ContainersReady", "status": is(ready) },
             { "type": "Ready", "status": is(ready) },
         ],
-        "containerStatuses": containers,
+        "containerStatuses": containers.collect::<Vec<_>>(),
     });
-    if has_init {
-        let init = list(&pod, "/spec/initContainers").iter().map(|container| {
-            let done = json!({ "terminated": { "exitCode": 0, "reason": "Completed" } });
-            let mut init = one(container);
-            if running {
-                put(&mut init, &["state"], done);
-            }
-            put(&mut init, &["ready"], json!(running));
-            init
-        });
-        put(&mut status, &["initContainerStatuses"], init.collect());
+    if preparations.len() > 0 {
+        put(&mut status, &["initContainerStatuses"], preparations.collect());
     }
     if at(&status, "/startTime").is_null() {
         put(&mut status, &["startTime"], json!(now));
         put(&mut status, &["podIP"], json!(cluster.next_address("10.244")));
     }
     cluster.set_status(key, &[], status);
+}
+
+/// The status of a container that does not run yet.
+fn container_status(pod: &Value, container: &Value, waits: Option<(&str, &str)>) -> Value {
+    let image = text(container, "/image");
+    let has_init = !list(pod, "/spec/initContainers").is_empty();
+    let preparing = if has_init { "PodInitializing" } else { "ContainerCreating" };
+    let waiting = match waits {
+        Some((reason, message)) if unavailable_image(pod).as_deref() == Some(image) => {
+            json!({ "reason": reason, "message": message })
+        }
+        _ => json!({ "reason": preparing }),
+    };
+    json!({
+        "name": at(container, "/name"), "image": image, "ready": false, "started": false,
+        "restartCount": 0, "state": { "waiting": waiting },
+    })
 }

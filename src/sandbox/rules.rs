@@ -27,6 +27,12 @@ pub(super) fn check(key: &ObjectKey, value: &Value) -> Result<(), Denial> {
     check_labels(key, value, "/metadata/labels")?;
     match key.kind {
         Kind::StatefulSet => {
+            let replicas = at(value, "/spec/replicas");
+            if replicas.as_i64().and_then(|count| u32::try_from(count).ok()).is_none() {
+                let why = "must be greater than or equal to 0";
+                let why = format!("spec.replicas: Invalid value: {replicas}: {why}");
+                return Err(invalid(key, &why));
+            }
             check_labels(key, value, "/spec/template/metadata/labels")?;
             let template = at(value, "/spec/template");
             if !selects(at(value, "/spec/selector"), template) {

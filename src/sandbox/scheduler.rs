@@ -8,7 +8,7 @@ use super::cluster::{Cluster, leaving};
 use super::quantities::milli;
 use super::selectors::{has_all, selects, selects_node, tolerates};
 use super::stateful_sets::owner_uid;
-use super::values::{at, list, text};
+use super::values::{at, list, put, text};
 use super::volumes::{self, Binding};
 use crate::object::{Kind, ObjectKey};
 
@@ -32,15 +32,13 @@ impl Why {
 /// One pass over every pod that has no node.
 pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::Pod) {
-        let Some(pod) = cluster.get(&key).cloned() else { continue };
-        if !text(&pod, "/spec/nodeName").is_empty() || leaving(&pod) {
-            continue;
-        }
+        let waits = |pod: &&Value| text(pod, "/spec/nodeName").is_empty() && !leaving(pod);
+        let Some(pod) = cluster.get(&key).filter(waits).cloned() else { continue };
         match choose(cluster, &key, &pod) {
             Ok((node, bindings)) => {
                 volumes::bind_all(cluster, bindings, &node);
                 cluster.change("kube-scheduler", &key, |pod| {
-                    super::values::put(pod, &["spec", "nodeName"], json!(node));
+                    put(pod, &["spec", "nodeName"], json!(node));
                 });
                 let scheduled = json!([{ "type": "PodScheduled", "status": "True" }]);
                 cluster.set_status(&key, &["conditions"], scheduled);

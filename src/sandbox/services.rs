@@ -56,8 +56,9 @@ pub(super) fn allocate(
     for (place, port) in each_in(value, "/spec/ports").enumerate() {
         let number = match port.get("nodePort").and_then(Value::as_u64) {
             Some(number) => asked_for(key, place, number, &taken)?,
-            None => NODE_PORTS
-                .map(|offset| 30_000 + (offset - 30_000 + cluster.seed * 97 + 1_820) % 2_768)
+            // Not from the bottom, where people choose ports by hand.
+            None => (31_820..=32_767)
+                .chain(30_000..31_820)
                 .find(|number| !taken.contains(number))
                 .ok_or_else(|| invalid(key, "spec.ports: Internal error: range is full"))?,
         };

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::api;
 use super::cluster::{Cluster, leaving, uid};
-use super::values::{at, fill, list, map_of, put, text};
+use super::values::{at, list, map_of, put, text};
 use crate::fields::hex;
 use crate::object::{Kind, ObjectKey};
 
@@ -117,10 +117,10 @@ impl Sync<'_> {
         }
         let partition = at(self.set, "/spec/updateStrategy/rollingUpdate/partition");
         let first = partition.as_u64().unwrap_or(0).max(wanted.start);
-        for (ordinal, pod) in members.iter().rev() {
-            if *ordinal < first || !wanted.contains(ordinal) {
-                continue;
-            }
+        for ordinal in (first..wanted.end).rev() {
+            // A member made in this very pass is not listed yet: it is down.
+            let found = members.iter().find(|(number, _)| *number == ordinal);
+            let Some((_, pod)) = found else { return };
             let Some(value) = cluster.get(pod) else { return };
             if self.is_old(value) && !leaving(value) {
                 api::begin_deletion(cluster, pod);
@@ -269,38 +269,5 @@ pub(super) fn collect_orphans(cluster: &mut Cluster) {
         if orphan {
             api::begin_deletion(cluster, &pod);
         }
-    }
-}
-
-/// Writes what each disruption budget allows now into its status.
-pub(super) fn report_budgets(cluster: &mut Cluster) {
-    for key in cluster.keys_of(Kind::PodDisruptionBudget) {
-        let Some(budget) = cluster.get(&key) else { continue };
-        let selector = at(budget, "/spec/selector");
-        let pods: Vec<&Value> = cluster
-            .of_kind(Kind::Pod)
-            .filter(|(pod, value)| {
-                pod.namespace == key.namespace && super::selectors::selects(selector, value)
-            })
-            .map(|(_, pod)| pod)
-            .collect();
-        let expected = pods.len() as i64;
-        let healthy = pods.iter().filter(|pod| is_ready(pod)).count() as i64;
-        let desired = match at(budget, "/spec/maxUnavailable").as_i64() {
-            Some(unavailable) => (expected - unavailable).max(0),
-            None => at(budget, "/spec/minAvailable").as_i64().unwrap_or(0),
-        };
-        let mut status = json!({
-            "observedGeneration": at(budget, "/metadata/generation"),
-            "expectedPods": expected,
-            "currentHealthy": healthy,
-            "desiredHealthy": desired,
-            "disruptionsAllowed": if expected == 0 { 0 } else { (healthy - desired).max(0) },
-        });
-        fill(&mut status, &["conditions"], at(budget, "/status/conditions").clone());
-        if at(&status, "/conditions").is_null() {
-            map_of(&mut status).remove("conditions");
-        }
-        cluster.set_status(&key, &[], status);
     }
 }

@@ -51,7 +51,8 @@ struct State {
 
 struct Cluster {
     sim: IotdbSim,
-    up: BTreeSet<String>,
+    /// The pod that plays each member that is up, by the member's address.
+    up: BTreeMap<String, String>,
     claims: BTreeSet<String>,
 }
 
@@ -143,9 +144,10 @@ impl Shared {
         }
         for (place, cluster) in &mut state.clusters {
             let here = |member: &&Member| member.place == *place;
-            let up: BTreeSet<String> =
-                seen.ready.iter().filter(here).map(|member| member.address.clone()).collect();
-            for gone in cluster.up.difference(&up) {
+            let pod = |member: &Member| (member.address.clone(), member.uid.clone());
+            let up: BTreeMap<String, String> = seen.ready.iter().filter(here).map(pod).collect();
+            // Another pod of that name is a process that began anew.
+            for (gone, _) in cluster.up.iter().filter(|(name, uid)| up.get(*name) != Some(uid)) {
                 cluster.sim.member_down(gone, now);
             }
             cluster.up = up;
@@ -154,7 +156,7 @@ impl Shared {
             let cluster =
                 state.clusters.entry(member.place.clone()).or_insert_with(|| Cluster::new(member));
             cluster.claims.extend(member.claims.iter().cloned());
-            cluster.up.insert(member.address.clone());
+            cluster.up.insert(member.address.clone(), member.uid.clone());
             let ports = Ports::default_of(member.kind);
             cluster.sim.member_up(member.kind, &member.address, ports, now);
         }
@@ -177,7 +179,7 @@ impl Cluster {
             schema_replication: first.schema_replication,
             data_replication: first.data_replication,
         };
-        Self { sim: IotdbSim::new(founding), up: BTreeSet::new(), claims: BTreeSet::new() }
+        Self { sim: IotdbSim::new(founding), up: BTreeMap::new(), claims: BTreeSet::new() }
     }
 }
 

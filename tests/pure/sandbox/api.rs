@@ -59,6 +59,18 @@ fn a_field_another_tool_changed_is_a_conflict_until_it_is_taken_back() {
 }
 
 #[test]
+fn an_edit_cannot_change_who_an_object_is() {
+    let sandbox = prepared();
+    let object = key(Kind::ConfigMap, "settings");
+    create(&sandbox, &object, json!({})).unwrap();
+    let before = bytes(&sandbox);
+    let patch =
+        json!({ "kind": "X", "metadata": { "name": "x", "uid": "x", "deletionTimestamp": "x" } });
+    sandbox.disturb(|cluster| cluster.edit_as("me", &object, &patch)).unwrap();
+    assert!(before == bytes(&sandbox));
+}
+
+#[test]
 fn what_others_added_stays_and_what_we_drop_goes() {
     let sandbox = prepared();
     let object = key(Kind::ConfigMap, "settings");
@@ -97,7 +109,7 @@ fn nothing_can_be_made_in_a_namespace_that_is_not_there() {
     let refused = create(&sandbox, &object, json!({})).unwrap_err();
     assert_eq!(refused, Refused::Denied("namespaces \"tsdb\" not found".to_owned()));
     let seen = preview(&sandbox, &object, json!({}), false);
-    assert_eq!(seen, Preview::Unchecked("namespace tsdb does not exist yet".to_owned()));
+    assert_eq!(seen, Preview::Unchecked("namespace `tsdb` does not exist yet".to_owned()));
 }
 
 #[test]
@@ -267,6 +279,47 @@ fn a_damaged_record_is_an_error_and_never_an_empty_one() {
         let patch = json!({ "data": { "inventory.json": text } });
         sandbox.disturb(|cluster| cluster.edit_as("me", &record, &patch)).unwrap();
         assert!(now(sandbox.look(&scope)).is_err(), "{text}");
+    }
+}
+
+/// Anything at all, in places that matter.
+fn anything() -> impl Strategy<Value = Value> {
+    const NAMES: &str = "metadata|labels|annotations|spec|status|replicas|template|containers|ports|port|name|env|\
+        selector|matchLabels|volumeClaimTemplates|resources|requests|storage|data|type|clusterIP|nodePort|app";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-2_i64..9).prop_map(Value::from),
+        "[a-zA-Z0-9/:$(). -]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map(NAMES, inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// No manifest and no edit makes the sandbox panic; what is refused changes nothing.
+    #[test]
+    fn nothing_that_is_sent_panics(manifest in anything(), patch in anything(), kind in 0_usize..10) {
+        let sandbox = prepared();
+        create(&sandbox, &key(Kind::StatefulSet, "db"), set(1, "cloud", "db:1")).unwrap();
+        let kind = Kind::ALL[kind];
+        let before = bytes(&sandbox);
+        if create(&sandbox, &key(kind, "x"), manifest).is_err() {
+            prop_assert!(before == bytes(&sandbox));
+        }
+        for object in [key(kind, "x"), key(Kind::StatefulSet, "db")] {
+            let before = bytes(&sandbox);
+            let edited = sandbox.disturb(|cluster| cluster.edit_as("me", &object, &patch));
+            prop_assert!(edited.is_ok() || before == bytes(&sandbox));
+        }
+        wait(&sandbox, 3);
     }
 }
 

@@ -39,11 +39,22 @@ fn in_parallel_all_come_at_once() {
 
 #[test]
 fn a_rolling_update_goes_from_the_highest_down_one_at_a_time() {
+    for policy in ["OrderedReady", "Parallel"] {
+        roll(policy);
+    }
+}
+
+fn roll(policy: &str) {
     let sandbox = prepared();
     let object = key(Kind::StatefulSet, "db");
-    create(&sandbox, &object, set(3, "cloud", "db:1")).unwrap();
+    let managed = |image: &str| {
+        let mut manifest = set(3, "cloud", image);
+        manifest["spec"]["podManagementPolicy"] = json!(policy);
+        manifest
+    };
+    create(&sandbox, &object, managed("db:1")).unwrap();
     wait(&sandbox, 60);
-    update(&sandbox, &object, set(3, "cloud", "db:2"), false).unwrap();
+    update(&sandbox, &object, managed("db:2"), false).unwrap();
     let mut order = Vec::new();
     for _ in 0..200 {
         sandbox.disturb(|cluster| cluster.advance(Duration::from_millis(500)));

@@ -144,3 +144,12 @@ fn stirring_lets_time_pass_until_something_changes_and_no_longer() {
     now(sandbox.stir(&scope, Duration::from_millis(1_700)));
     assert_eq!(sandbox.elapsed() - before, Duration::from_millis(1_700));
 }
+
+#[test]
+fn those_who_wait_together_let_time_pass_once() {
+    let sandbox = prepared();
+    let scope = Scope::default();
+    let stir = || sandbox.stir(&scope, Duration::from_secs(5));
+    now(futures_util::future::join3(stir(), stir(), stir()));
+    assert_eq!(sandbox.elapsed(), Duration::from_secs(5));
+}

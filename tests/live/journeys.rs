@@ -1,0 +1,206 @@
+//! The journeys, each told once and taken in both places.
+
+use serde_json::json;
+use tsinfra::object::{Kind, ObjectKey};
+
+use crate::kubernetes::KubernetesStage;
+use crate::live;
+use crate::sandbox::SandboxStage;
+use crate::stage::Stage;
+use crate::transcript::Transcript;
+
+/// A journey: what is done, written down.
+type Journey = fn(&dyn Stage, &mut Transcript<'_>);
+
+fn on_sandbox(name: &str, journey: Journey) {
+    let stage = SandboxStage::new();
+    let mut transcript = Transcript::new(&stage);
+    journey(&stage, &mut transcript);
+    transcript.check(name);
+}
+
+fn on_kubernetes(name: &str, journey: Journey) {
+    if !live() {
+        return;
+    }
+    let stage = KubernetesStage::enter();
+    let mut transcript = Transcript::new(&stage);
+    journey(&stage, &mut transcript);
+    transcript.check(name);
+}
+
+/// Two tests a journey: one in each place.
+macro_rules! journeys {
+    ($($name:ident),* $(,)?) => {
+        mod sandbox {
+            $(#[test] fn $name() { super::on_sandbox(stringify!($name), super::$name); })*
+        }
+        mod kubernetes {
+            $(#[test] fn $name() { super::on_kubernetes(stringify!($name), super::$name); })*
+        }
+    };
+}
+
+journeys!(growing, keeping, refused, saved, killed, waiting);
+
+const CLOUD: &str = include_str!("stacks/cloud.toml");
+const LOCAL: &str = include_str!("stacks/local.toml");
+
+/// A stack under another name, so that journeys do not meet.
+fn named(stack: &str, name: &str) -> String {
+    stack.replace("NAME", name)
+}
+
+/// From nothing to a cluster, through every change that works today, and back.
+fn growing(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let mut stack = named(CLOUD, "growing");
+    let set = ObjectKey::within(Kind::StatefulSet, "growing", "db-data");
+    stage.write("stack.toml", &stack);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["apply", "--auto-approve"]);
+    told.state("growing", "growing");
+    told.run(&["apply", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    let status = stage.tsinfra(&["status"]).text;
+    assert_eq!(status.matches(" Running ").count(), 6, "{status}");
+
+    let mut change = |told: &mut Transcript<'_>, what: &str, from: &str, to: &str| {
+        told.remark(what);
+        stack = stack.replacen(from, to, 1);
+        stage.write("stack.toml", &stack);
+        told.run(&["apply", "--auto-approve"]);
+        told.state("growing", "growing");
+    };
+    change(told, "more memory for the DataNodes", "memory = \"4Gi\"", "memory = \"6Gi\"");
+    change(told, "a fourth DataNode", "nodes = 3 # data", "nodes = 4 # data");
+    change(
+        told,
+        "open to the outside",
+        "kind = \"cluster-ip\"",
+        "kind = \"node-port\"\nport = 32101",
+    );
+
+    told.remark("somebody scales the DataNodes down by hand");
+    stage.edit_as("kubectl", &set, &json!({ "spec": { "replicas": 3 } }));
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["apply", "--auto-approve"]);
+    told.state("growing", "growing");
+
+    told.remark("a controller sets a label of ours");
+    stage.edit_as(
+        "autoscaler",
+        &set,
+        &json!({ "metadata": { "annotations": { "tsinfra.dev/protect": "maybe" } } }),
+    );
+    told.run(&["plan"]);
+    told.run(&["apply", "--auto-approve", "--consent", &set.to_string()]);
+    told.run(&["plan", "--detailed-exitcode"]);
+
+    told.run(&["plan", "--destroy"]);
+    told.run(&["destroy", "--auto-approve"]);
+    told.state("growing", "growing");
+    told.run(&["destroy", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+}
+
+/// What a retain tier keeps is kept, and found again.
+fn keeping(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    stage.write("stack.toml", &named(LOCAL, "keeping"));
+    told.run(&["apply", "--auto-approve"]);
+    told.state("keeping", "keeping");
+    told.run(&["destroy", "--auto-approve"]);
+    told.run(&["destroy", "--auto-approve", "--consent", "cluster.db"]);
+    told.state("keeping", "keeping");
+    told.run(&["apply", "--auto-approve"]);
+    told.state("keeping", "keeping");
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["destroy", "--auto-approve", "--consent", "cluster.db"]);
+}
+
+/// What is not carried out yet, or never, is refused with the reason.
+fn refused(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(CLOUD, "refused");
+    stage.write("stack.toml", &stack);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    let changes = [
+        ("fewer DataNodes", "nodes = 3 # data", "nodes = 2 # data"),
+        ("another size", "size = \"20Gi\"", "size = \"40Gi\""),
+        ("more replicas", "data_replication = 2", "data_replication = 3"),
+        ("splitting regions", "role = \"mixed\"", "role = \"mixed\"\nscale_out = \"split\""),
+        ("another name for a pool", "pool.data]", "pool.rows]"),
+    ];
+    for (what, from, to) in changes {
+        told.remark(what);
+        assert!(stack.contains(from), "the stack has no `{from}`");
+        let lowered = stack.replacen("schema_replication = 3", "schema_replication = 2", 1);
+        let base = if what == "fewer DataNodes" { lowered } else { stack.clone() };
+        stage.write("changed.toml", &base.replacen(from, to, 1));
+        told.run(&["apply", "changed.toml", "--auto-approve"]);
+    }
+    told.run(&["plan", "--detailed-exitcode"]);
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+}
+
+/// A saved plan does exactly what it says, or nothing.
+fn saved(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(CLOUD, "saved");
+    let set = ObjectKey::within(Kind::StatefulSet, "saved", "db-data");
+    stage.write("stack.toml", &stack);
+    told.run(&["plan", "--out", "first.json"]);
+    told.run(&["apply", "first.json"]);
+    told.run(&["apply", "first.json"]);
+    stage.write("stack.toml", &stack.replacen("memory = \"4Gi\"", "memory = \"5Gi\"", 1));
+    told.run(&["plan", "--out", "second.json"]);
+    told.remark("somebody scales the DataNodes by hand between plan and apply");
+    stage.edit_as("kubectl", &set, &json!({ "spec": { "replicas": 4 } }));
+    told.run(&["apply", "second.json"]);
+    told.state("saved", "saved");
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+}
+
+/// An apply that is killed is resumed by the next from what is there.
+fn killed(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    stage.write("stack.toml", &named(CLOUD, "killed"));
+    told.remark("an apply is killed while the ConfigNodes come up");
+    let mut apply = stage.program(&["apply", "--auto-approve"]);
+    apply.args(stage.target()).stdout(std::process::Stdio::piped());
+    let mut apply = apply.spawn().expect("the program starts");
+    let out = std::io::BufReader::new(apply.stdout.take().expect("its output"));
+    let started = "create StatefulSet/killed/db-config: started";
+    let seen = std::io::BufRead::lines(out).any(|line| line.is_ok_and(|line| line == started));
+    assert!(seen, "it never began with the ConfigNodes");
+    apply.kill().expect("killed");
+    apply.wait().expect("gone");
+    let resumed = stage.tsinfra(&["apply", "--auto-approve"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.text);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.state("killed", "killed");
+    told.run(&["destroy", "--auto-approve"]);
+}
+
+/// A step that cannot end says why it waits, and passing its limit is an exit code of its own.
+fn waiting(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack =
+        named(CLOUD, "waiting").replace("nodes = 3\n", "nodes = 1\nready_within = \"6s\"\n");
+    let stuck = "version = \"2.0.5\"\nimage = { tag = \"does-not-exist\" }\n\
+                 pod.annotations = { \"bed.tsinfra.dev/stuck\" = \"ImagePullBackOff\" }";
+    let large = stack.replacen("cpu = \"500m\"", "cpu = \"900\"", 1);
+    let cases = [
+        (
+            "an image nobody has",
+            stack.replacen("version = \"2.0.5\"", stuck, 1),
+            "ImagePullBackOff",
+        ),
+        ("more CPUs than any node has", large, "db-config-0 is unschedulable: 0/"),
+    ];
+    for (what, stack, why) in cases {
+        told.remark(what);
+        stage.write("stack.toml", &stack);
+        let run = stage.tsinfra(&["apply", "--auto-approve"]);
+        assert_eq!(run.code, Some(5), "{}", run.text);
+        assert!(run.text.contains(why), "{}", run.text);
+        assert!(run.text.contains("timed out: not done after 6 s"), "{}", run.text);
+        assert!(stage.tsinfra(&["status"]).text.contains(why.split(": ").last().unwrap_or(why)));
+        told.run(&["destroy", "--auto-approve"]);
+    }
+}

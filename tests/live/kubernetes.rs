@@ -1,0 +1,116 @@
+//! A real control plane as a stage.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use hyper::Request;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tsinfra::live::{Live, LiveOptions};
+use tsinfra::object::ObjectKey;
+use tsinfra::observed::{Observed, Scope};
+use tsinfra::world::World;
+
+use crate::bed::bed;
+use crate::stage::Stage;
+use crate::twin::Twin;
+
+/// How long the control plane's controllers get to follow what another manager did.
+const SETTLE: Duration = Duration::from_secs(4);
+
+/// The control plane of this test process, entered by the calling thread.
+pub(crate) struct KubernetesStage {
+    folder: TempDir,
+    kubeconfig: PathBuf,
+    twin: &'static Twin,
+}
+
+impl KubernetesStage {
+    /// Enters it; the twin of the databases is started with the first.
+    pub(crate) fn enter() -> Self {
+        static TWIN: OnceLock<Twin> = OnceLock::new();
+        let bed = bed();
+        bed.enter();
+        let twin = TWIN.get_or_init(|| Twin::start(&bed.kubeconfig));
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, kubeconfig: bed.kubeconfig.clone(), twin }
+    }
+
+    /// The same place, for a user who may do nothing.
+    pub(crate) fn without_rights(self) -> Self {
+        Self { kubeconfig: bed().operator_kubeconfig.clone(), ..self }
+    }
+
+    /// The twin of the databases.
+    pub(crate) fn twin(&self) -> &Twin {
+        self.twin
+    }
+
+    /// Makes an object as somebody else would.
+    pub(crate) fn create(&self, collection: &str, manifest: &Value) {
+        let request = Request::post(collection)
+            .header("content-type", "application/json")
+            .body(manifest.to_string().into_bytes())
+            .expect("a request");
+        runtime().block_on(async {
+            let client = client(&self.kubeconfig).await;
+            let _: Value = client.request(request).await.expect("a creation");
+        });
+    }
+}
+
+async fn client(kubeconfig: &Path) -> Client {
+    let file = Kubeconfig::read_from(kubeconfig).expect("the bed's kubeconfig");
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// The path of an object in the API.
+fn path(object: &ObjectKey) -> String {
+    let version = object.kind.api_version();
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let plural = object.kind.plural();
+    match &object.namespace {
+        Some(namespace) => {
+            format!("/{root}/{version}/namespaces/{namespace}/{plural}/{}", object.name)
+        }
+        None => format!("/{root}/{version}/{plural}/{}", object.name),
+    }
+}
+
+async fn patch(kubeconfig: &Path, manager: &str, object: &ObjectKey, patch: &Value) {
+    let client = client(kubeconfig).await;
+    let request = Request::patch(format!("{}?fieldManager={manager}", path(object)))
+        .header("content-type", "application/merge-patch+json")
+        .body(patch.to_string().into_bytes())
+        .expect("a request");
+    let _: Value = client.request(request).await.expect("an edit");
+    tokio::time::sleep(SETTLE).await;
+}
+
+impl Stage for KubernetesStage {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn target(&self) -> Vec<String> {
+        vec!["--kubeconfig".to_owned(), self.kubeconfig.display().to_string()]
+    }
+
+    fn edit_as(&self, manager: &str, object: &ObjectKey, merge: &Value) {
+        runtime().block_on(patch(&self.kubeconfig, manager, object, merge));
+    }
+
+    fn look(&self, scope: &Scope) -> Observed {
+        let options = LiveOptions { kubeconfig: Some(self.kubeconfig.clone()), context: None };
+        runtime().block_on(async { Live::open(options).look(scope).await }).expect("a look")
+    }
+}

@@ -1,0 +1,48 @@
+//! The sandbox as a stage.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tsinfra::object::ObjectKey;
+use tsinfra::observed::{Observed, Scope};
+use tsinfra::sandbox::Sandbox;
+use tsinfra::world::World;
+
+use crate::stage::Stage;
+
+/// A sandbox in a folder of its own.
+pub(crate) struct SandboxStage {
+    folder: TempDir,
+}
+
+impl SandboxStage {
+    /// A fresh one.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+}
+
+impl Stage for SandboxStage {
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn target(&self) -> Vec<String> {
+        vec!["--sandbox".to_owned()]
+    }
+
+    fn edit_as(&self, manager: &str, object: &ObjectKey, patch: &Value) {
+        let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
+        sandbox.disturb(|cluster| {
+            cluster.edit_as(manager, object, patch).expect("an edit");
+            cluster.advance(std::time::Duration::from_secs(30));
+        });
+    }
+
+    fn look(&self, scope: &Scope) -> Observed {
+        let sandbox = Sandbox::read_only(&self.folder().join(".tsinfra")).expect("the sandbox");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(sandbox.look(scope)).expect("a look")
+    }
+}

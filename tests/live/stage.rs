@@ -1,0 +1,59 @@
+//! A place where a journey happens: the binary under test, another tool's hand, and a look around.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tsinfra::object::ObjectKey;
+use tsinfra::observed::{Observed, Scope};
+
+/// How a run of the program ended.
+pub(crate) struct Run {
+    /// Its exit code; `None`: killed.
+    pub(crate) code: Option<i32>,
+    /// Standard output, then standard error.
+    pub(crate) text: String,
+}
+
+/// A place where a journey happens.
+pub(crate) trait Stage {
+    /// The folder stacks and saved plans are in.
+    fn folder(&self) -> &Path;
+
+    /// Flags that choose this place, for verbs that need one.
+    fn target(&self) -> Vec<String>;
+
+    /// What another manager does to an object: a JSON merge patch.
+    fn edit_as(&self, manager: &str, object: &ObjectKey, patch: &Value);
+
+    /// What is there, seen through the product's own eyes.
+    fn look(&self, scope: &Scope) -> Observed;
+
+    /// The program, ready to be started in this place.
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tsinfra"));
+        command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
+        for variable in ["KUBECONFIG", "TSINFRA_STACK", "NO_COLOR"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    /// Runs the program to its end; `apply PLANFILE` takes its target from the plan.
+    fn tsinfra(&self, arguments: &[&str]) -> Run {
+        let mut command = self.program(arguments);
+        let chooses = !arguments.iter().any(|argument| argument.ends_with(".json"));
+        if chooses || arguments.first() == Some(&"plan") {
+            command.args(self.target());
+        }
+        let output = command.output().expect("the program starts");
+        let text = [output.stdout, output.stderr].concat();
+        Run { code: output.status.code(), text: String::from_utf8(text).expect("text") }
+    }
+
+    /// Writes a file into the folder.
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder().join(name), text).expect("the folder takes a file");
+    }
+}
