@@ -22,12 +22,12 @@ pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub(super) verb: Verb,
+    /// When to colour; `auto` colours on a terminal unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
     /// Which Kubernetes, when not the stack's own choice.
     #[command(flatten)]
     pub(super) target: TargetOptions,
-    /// When to colour; `auto` colours on a terminal unless NO_COLOR is set.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: ColorChoice,
 }
 
 const EXIT_CODES: &str = "\
@@ -40,26 +40,86 @@ Exit codes:
   5    a step passed its limit; apply again resumes
   130  interrupted";
 
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  tsinfra validate stacks/iotdb-local.toml
+  tsinfra validate --json stack.toml         in an editor or a pipeline
+All mistakes of the file are reported at once, each with its place and the way on.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  tsinfra plan stack.toml
+  tsinfra plan stack.toml --detailed-exitcode    0 no changes, 2 changes, 4 blocked
+  tsinfra plan stack.toml --out today.json       then: tsinfra apply today.json
+  tsinfra plan stack.toml --destroy              what `destroy` would do
+A plan is made from Kubernetes and from each database's own view of itself. It lists what changes
+and why, the steps in the order they run, and what is refused. Nothing is written.";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  tsinfra apply stack.toml
+  tsinfra apply stack.toml --auto-approve        in a pipeline
+  tsinfra apply today.json                       exactly what `plan --out` saved, or nothing
+Each step is checked once more just before it acts, and waits until it is really done, saying what
+it waits for. The first Ctrl-C starts nothing new and ends the waits; apply again resumes.";
+
+const DESTROY_EXAMPLES: &str = "\
+Examples:
+  tsinfra plan stack.toml --destroy              look first
+  tsinfra destroy stack.toml                     asks for the stack's name
+  tsinfra destroy stack.toml --consent cluster.history     a protected cluster too
+Claims and volumes of a tier with reclaim = \"retain\" are kept, and found again by a later apply;
+those of a tier with \"delete\" are deleted with their data. The namespace is never deleted.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  tsinfra show stack.toml                        with all defaults filled in
+  tsinfra show stack.toml --json | kubectl diff -f -       the objects, as Kubernetes takes them
+  tsinfra show today.json --full                 a saved plan, with every field";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  tsinfra status stack.toml
+  tsinfra status stack.toml --json
+POD says `ready` or why not; DATABASE is the member's id and state in the database's own words.";
+
+const GRAPH_EXAMPLES: &str = "\
+Examples:
+  tsinfra graph stack.toml | dot -Tsvg > plan.svg
+  tsinfra graph today.json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  tsinfra completions bash > ~/.local/share/bash-completion/completions/tsinfra";
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Check a stack and report every mistake in it; touches no cluster
+    #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateOptions),
     /// Show what an apply would do, in which steps, and why; changes nothing
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanOptions),
     /// Make the world as the stack says, or carry out a saved plan
+    #[command(after_help = APPLY_EXAMPLES)]
     Apply(ApplyOptions),
     /// Take down everything the stack owns; storage as each tier's `reclaim` says
+    #[command(after_help = DESTROY_EXAMPLES)]
     Destroy(DestroyOptions),
     /// Show a stack with all defaults filled in, or a saved plan
+    #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowOptions),
     /// Show members, pods, claims and the database's own view side by side
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
     /// Print the steps of a plan as a graph in DOT, for Graphviz
+    #[command(after_help = GRAPH_EXAMPLES)]
     Graph(GraphOptions),
     /// Print the version
     Version(VersionOptions),
     /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionOptions),
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::text::fold;
 use crate::desired::members;
 use crate::stack::{Cluster, ExposeKind, Pool, Reclaim, Stack, Target, Tier, TierKind};
 
@@ -16,12 +17,14 @@ pub fn text(stack: &Stack) -> String {
         format!("Stack `{}` in namespace `{}`, for {target}\n", stack.name, stack.namespace);
     // Writing to a String cannot fail.
     for tier in stack.storage.values() {
-        let _ = writeln!(text, "\nStorage tier `{}`: {}", tier.name, storage(stack, tier));
+        let line = format!("Storage tier `{}`: {}", tier.name, storage(stack, tier));
+        let _ = writeln!(text, "\n{}", fold(&line, "", "  "));
     }
     for cluster in stack.clusters.values() {
         let _ = writeln!(text, "\n{}", heading(cluster));
         for pool in cluster.pools.values() {
-            let _ = writeln!(text, "  {}", members_of(stack, cluster, pool));
+            let line = members_of(stack, cluster, pool);
+            let _ = writeln!(text, "{}", fold(&line, "  ", "    "));
         }
         let _ = writeln!(text, "  clients: {}", clients(cluster));
         for (name, value) in &cluster.settings {
