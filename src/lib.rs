@@ -3,7 +3,7 @@
 //! The rooms, ground first; a room imports only rooms above it in this list (a test says so).
 
 pub mod object;
-pub mod harmless;
+pub mod wording;
 pub mod fields;
 pub mod stack;
 pub mod inventory;

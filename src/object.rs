@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const FIELD_MANAGER: &str = "tsinfra";
 /// Label: the stack an object belongs to.
 pub const LABEL_STACK: &str = "tsinfra.dev/stack";
+/// Label of ApplySet members (KEP-3659): which record lists an object. Unlike the stack's name it
+/// tells stacks of one name in two namespaces apart.
+pub const LABEL_PART_OF: &str = "applyset.kubernetes.io/part-of";
 /// Label: the cluster of that stack.
 pub const LABEL_CLUSTER: &str = "tsinfra.dev/cluster";
 /// Label: the pool of that cluster.

@@ -97,6 +97,17 @@ impl LiveObject {
         self.value.pointer("/metadata/deletionTimestamp").is_some()
     }
 
+    /// Whether a pod says it is ready.
+    pub fn is_ready(&self) -> bool {
+        self.condition("Ready").is_some_and(|ready| ready.get("status") == Some(&"True".into()))
+    }
+
+    /// A condition of its status, by type.
+    pub fn condition(&self, name: &str) -> Option<&Value> {
+        let conditions = self.value.pointer("/status/conditions")?.as_array()?;
+        conditions.iter().find(|condition| condition.get("type") == Some(&name.into()))
+    }
+
     /// A whole number anywhere in it, by JSON pointer; absent counts as none.
     pub fn number(&self, pointer: &str) -> Option<i64> {
         self.value.pointer(pointer).and_then(Value::as_i64)

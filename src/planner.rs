@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::Desired;
 use crate::inventory::Inventory;
-use crate::object::ObjectKey;
-use crate::observed::Observed;
+use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
+use crate::observed::{LiveObject, Observed};
 use crate::plan::{Basis, Plan, Purpose};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
@@ -51,9 +51,14 @@ pub struct Previewed {
 
 /// The drafts Kubernetes has to be asked about before [`plan`]: objects that are new or differ.
 /// A destroy has none.
-pub fn drafts(desired: &Desired, observed: &Observed, purpose: Purpose) -> Vec<Draft> {
+pub fn drafts(
+    stack: &Stack,
+    desired: &Desired,
+    observed: &Observed,
+    purpose: Purpose,
+) -> Vec<Draft> {
     match purpose {
-        Purpose::Apply => objects::drafts(desired, observed),
+        Purpose::Apply => objects::drafts(stack, desired, observed),
         Purpose::Destroy => Vec::new(),
     }
 }
@@ -91,13 +96,19 @@ fn record(input: &PlanInput<'_>, draft: &PlanDraft) -> Inventory {
         record.items.entry(key.clone()).or_default().uid = live.uid().to_owned();
     }
     for step in draft.steps.values() {
-        if let Some(object) = step.action.object() {
+        // The namespace is made when it is missing, but it is nobody's.
+        if let Some(object) = step.action.object().filter(|o| o.kind != Kind::Namespace) {
             record.items.entry(object.clone()).or_default();
         }
     }
     for (name, cluster) in &input.desired.clusters {
         let entry = record.clusters.entry(name.clone()).or_default();
         entry.protect = cluster.protect;
+        let of_cluster = |live: &LiveObject| live.label(LABEL_CLUSTER) == Some(name);
+        if !objects::owned(input).any(|(_, live)| of_cluster(live)) {
+            // Nothing is left of the cluster that had this id.
+            entry.cluster_id.clear();
+        }
         if let Some(id) = guards::seen_id(input.observed, name) {
             id.clone_into(&mut entry.cluster_id);
         }

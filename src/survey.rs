@@ -50,7 +50,7 @@ pub async fn look<W: World>(world: &W, stack: &Stack) -> Result<(Desired, Observ
 pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, NoPlan> {
     let (desired, observed) = look(world, request.stack).await?;
     let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
-    let drafts = planner::drafts(&desired, &observed, request.purpose);
+    let drafts = planner::drafts(request.stack, &desired, &observed, request.purpose);
     let previews = previews(world, drafts, &consents).await?;
     let basis = Basis {
         target: world.target(),

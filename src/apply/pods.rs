@@ -23,17 +23,7 @@ pub fn of_set<'a>(
 pub fn is_fresh(set: &LiveObject, pod: &LiveObject) -> bool {
     let newest = set.text("/status/updateRevision");
     let revision = pod.label("controller-revision-hash");
-    is_ready(pod) && !pod.is_leaving() && (newest.is_none() || revision == newest)
-}
-
-/// Whether a pod says it is ready.
-pub fn is_ready(pod: &LiveObject) -> bool {
-    condition(pod, "Ready").is_some_and(|ready| ready.get("status") == Some(&"True".into()))
-}
-
-fn condition<'a>(pod: &'a LiveObject, name: &str) -> Option<&'a Value> {
-    let conditions = pod.value.pointer("/status/conditions")?.as_array()?;
-    conditions.iter().find(|condition| condition.get("type") == Some(&name.into()))
+    pod.is_ready() && !pod.is_leaving() && (newest.is_none() || revision == newest)
 }
 
 /// Why a set's pods are not all ready, most telling first.
@@ -59,7 +49,7 @@ pub fn why_pod(key: &ObjectKey, pod: &LiveObject, seen: &Observed) -> Option<(u8
     if pod.is_leaving() {
         return Some((4, format!("{name} is stopping")));
     }
-    if is_ready(pod) {
+    if pod.is_ready() {
         return None;
     }
     if let Some(reason) = waiting_container(pod) {
@@ -68,7 +58,7 @@ pub fn why_pod(key: &ObjectKey, pod: &LiveObject, seen: &Observed) -> Option<(u8
     if let Some(claim) = unbound_claim(key, pod, seen) {
         return Some((1, format!("{name}: {claim}")));
     }
-    let scheduled = condition(pod, "PodScheduled");
+    let scheduled = pod.condition("PodScheduled");
     let placed = scheduled.is_none_or(|it| it.get("status") != Some(&"False".into()));
     if !placed {
         let message = scheduled.and_then(|it| it.get("message")).and_then(Value::as_str);

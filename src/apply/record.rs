@@ -1,26 +1,30 @@
 //! The stack's record after a run: what is there now, or nothing once all is gone.
 
+use crate::inventory::Inventory;
 use crate::observed::{DatabaseView, Scope};
 use crate::plan::{Plan, Purpose};
 use crate::world::World;
 
 use super::Outcome;
 
-/// Looks at everything the record names and keeps what is there. After a complete destroy the
-/// record itself goes.
+/// Looks at everything the record names and keeps what is there. Once a destroy is complete, the
+/// record goes with the last object it names; what `retain` keeps is kept on record.
 pub async fn settle<W: World>(world: &W, plan: &Plan, outcome: &mut Outcome) {
     let complete = outcome.done.len() == plan.steps.len();
-    let result = if plan.purpose == Purpose::Destroy && complete {
-        world.drop_record(&plan.namespace, &plan.stack).await.map_err(|e| e.to_string())
-    } else {
-        keep_what_is_there(world, plan).await
+    let result = match what_is_there(world, plan).await {
+        Ok(record) if plan.purpose == Purpose::Destroy && complete && record.items.is_empty() => {
+            world.drop_record(&plan.namespace, &plan.stack).await.map_err(|e| e.to_string())
+        }
+        Ok(record) => world.keep(&record).await.map_err(|refused| refused.to_string()),
+        Err(why) => Err(why),
     };
     if let Err(why) = result {
         outcome.record.get_or_insert(why);
     }
 }
 
-async fn keep_what_is_there<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
+/// The plan's record with what is gone left out, and with uids and cluster ids filled in.
+async fn what_is_there<W: World>(world: &W, plan: &Plan) -> Result<Inventory, String> {
     let scope = Scope {
         gets: plan.inventory.items.keys().cloned().collect(),
         databases: plan.databases.clone(),
@@ -41,5 +45,5 @@ async fn keep_what_is_there<W: World>(world: &W, plan: &Plan) -> Result<(), Stri
             cluster.cluster_id.clone_from(&topology.cluster_id);
         }
     }
-    world.keep(&record).await.map_err(|refused| refused.to_string())
+    Ok(record)
 }

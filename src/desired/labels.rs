@@ -4,13 +4,10 @@ use serde_json::Value;
 
 use crate::inventory::apply_set_id;
 use crate::object::{
-    FIELD_MANAGER, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_MANAGED_BY, LABEL_POOL, LABEL_SERVES,
-    LABEL_STACK, LABEL_TIER, Labels,
+    FIELD_MANAGER, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_POOL,
+    LABEL_SERVES, LABEL_STACK, LABEL_TIER, Labels,
 };
 use crate::stack::{Cluster, Pool, Stack};
-
-/// Label of ApplySet members (KEP-3659).
-const LABEL_PART_OF: &str = "applyset.kubernetes.io/part-of";
 
 fn owned(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

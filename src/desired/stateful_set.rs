@@ -7,6 +7,7 @@ use super::{DesiredObject, labels, members, pod};
 use crate::object::{ANNOTATION_PROTECT, Kind, ObjectKey};
 use crate::observed::Observed;
 use crate::stack::{Cluster, Pool, Stack, Tier};
+use crate::wording::count;
 
 /// The claim template's name: claims are called `data-<pod>`.
 pub const CLAIM: &str = "data";
@@ -40,10 +41,8 @@ pub fn object(stack: &Stack, cluster: &Cluster, pool: &Pool) -> (ObjectKey, Desi
         },
     });
     let summary = format!(
-        "{} {}{}, {} on tier `{}` each, {}",
-        pool.nodes,
-        workload.title,
-        if pool.nodes == 1 { "" } else { "s" },
+        "{}, {} on tier `{}` each, {}",
+        count(pool.nodes as usize, workload.title),
         pool.size,
         pool.tier,
         pod::image(cluster, &workload),

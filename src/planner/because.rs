@@ -35,14 +35,15 @@ fn asked(key: &ObjectKey, live: &LiveObject, field: &FieldChange) -> Option<Stri
 
 /// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;
 /// what stands in others follows from the resources.
-const TOPICS: [(&str, &str); 7] = [
-    (".containers[name=", "resources"),
-    (".image", "image"),
-    (".env[name=", "settings"),
-    (".nodeSelector", "machines"),
-    (".tolerations", "machines"),
-    (".template.metadata.labels", "labels"),
-    (".annotations[\"tsinfra.dev/protect\"]", "protection"),
+const TOPICS: [(&str, &str); 8] = [
+    (".volumeClaimTemplates", "other storage"),
+    (".containers[name=", "other resources"),
+    (".image", "another image"),
+    (".env[name=", "other settings"),
+    (".nodeSelector", "other machines"),
+    (".tolerations", "other machines"),
+    (".template.metadata.labels", "other labels"),
+    (".annotations[\"tsinfra.dev/protect\"]", "another protection"),
 ];
 
 fn of_pool(pool: &str, field: &FieldChange) -> Option<String> {
@@ -53,13 +54,13 @@ fn of_pool(pool: &str, field: &FieldChange) -> Option<String> {
         return Some(format!("pool `{pool}` has {has} members and the stack asks for {wants}"));
     }
     let says = |part: &str, topic: &str| match topic {
-        "resources" => path.contains(part) && path.contains(".resources."),
-        "settings" => {
+        "other resources" => path.contains(part) && path.contains(".resources."),
+        "other settings" => {
             let name = path.split(part).nth(1).unwrap_or_default();
             name.starts_with(|first: char| first.is_ascii_lowercase())
         }
         _ => path.contains(part),
     };
     let topic = TOPICS.iter().find(|(part, topic)| says(part, topic));
-    topic.map(|(_, topic)| format!("the stack gives pool `{pool}` other {topic}"))
+    topic.map(|(_, topic)| format!("the stack gives pool `{pool}` {topic}"))
 }

@@ -168,19 +168,6 @@ pub fn restart(
     let (true, Some(desired)) = (restarts, input.desired.clusters.get(cluster)) else {
         return false;
     };
-    let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) else {
-        plan.note(format!(
-            "The database of cluster `{cluster}` gave no view of itself; each restart still waits \
-             until the one before is ready."
-        ));
-        return false;
-    };
-    let away: BTreeSet<&str> = topology
-        .members
-        .iter()
-        .filter(|(_, member)| member.state != MemberState::Running)
-        .map(|(address, _)| address.as_str())
-        .collect();
     let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
     let peers = desired
         .pools
@@ -188,7 +175,14 @@ pub fn restart(
         .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
     let known: BTreeSet<&str> =
         peers.flat_map(|peer| peer.addresses.iter().map(String::as_str)).collect();
-    let away: BTreeSet<&str> = away.intersection(&known).copied().collect();
+    let away: BTreeSet<&str> =
+        known.into_iter().filter(|address| is_away(input, cluster, address)).collect();
+    if seen_id(input.observed, cluster).is_none() {
+        plan.note(format!(
+            "The database of cluster `{cluster}` gives no view of itself; the restarts are judged \
+             by the pods alone."
+        ));
+    }
     let blocked = !away.is_empty() && !restarts_first(pool, live, &away);
     if blocked {
         let names: Vec<&str> =
@@ -201,6 +195,20 @@ pub fn restart(
         );
     }
     blocked
+}
+
+/// Whether a member that is there already is away: its pod is not ready, or the database says that
+/// it is not running. A member yet to come is not away.
+fn is_away(input: &PlanInput<'_>, cluster: &str, address: &str) -> bool {
+    let name = address.split('.').next().unwrap_or(address);
+    let key = ObjectKey::within(Kind::Pod, &input.stack.namespace, name);
+    let listed = match input.observed.databases.get(cluster) {
+        Some(DatabaseView::Seen(topology)) => topology.members.get(address),
+        _ => None,
+    };
+    let pod = input.observed.objects.get(&key);
+    pod.is_some_and(|pod| !pod.is_ready())
+        || listed.is_some_and(|member| member.state != MemberState::Running)
 }
 
 /// Whether a field change makes the StatefulSet's members restart.

@@ -8,30 +8,49 @@ use super::draft::PlanDraft;
 use super::{PlanInput, because, guards, immutable, managers};
 use crate::desired::{Desired, DesiredObject};
 use crate::fields::{self, merge, path::Path};
-use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
+use crate::inventory::apply_set_id;
+use crate::object::{FIELD_MANAGER, Kind, LABEL_PART_OF, LABEL_STACK, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::{Change, Conflict, FieldChange, Operation};
+use crate::stack::Stack;
 use crate::world::{Draft, Preview};
+
+/// Whether a live object is this stack's: because its record lists it, or by its labels. Outside
+/// namespaces the stack's name is not enough: a stack of that name may live in another namespace.
+pub fn is_ours(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
+    let item = observed.inventory.as_ref().and_then(|record| record.items.get(key));
+    let recorded = item.is_some_and(|item| !item.uid.is_empty() && item.uid == live.uid());
+    let record = apply_set_id(&stack.namespace, &stack.name);
+    let named = live.label(LABEL_STACK) == Some(&stack.name);
+    recorded
+        || named
+            && match &key.namespace {
+                Some(namespace) => *namespace == stack.namespace,
+                None => live.label(LABEL_PART_OF) == Some(&record),
+            }
+}
 
 /// Objects of the stack that are there, by label.
 pub fn owned<'a>(
     input: &PlanInput<'a>,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
-    let stack = input.stack;
-    input.observed.objects.iter().filter(move |(key, live)| {
-        live.label(LABEL_STACK) == Some(&stack.name)
+    let (stack, observed) = (input.stack, input.observed);
+    observed.objects.iter().filter(move |(key, live)| {
+        is_ours(stack, observed, key, live)
             && !matches!(key.kind, Kind::Pod | Kind::Node | Kind::Namespace)
     })
 }
 
 /// What Kubernetes has to be asked about: objects that are new, or ours and different.
-pub fn drafts(desired: &Desired, observed: &Observed) -> Vec<Draft> {
+pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for (key, object) in &desired.objects {
         match observed.objects.get(key) {
             None => drafts.push(draft(key, object, None)),
             Some(_) if key.kind == Kind::Namespace => {}
-            Some(live) if !may_touch(object, live) || departures(object, live).is_empty() => {}
+            Some(live)
+                if !may_touch(stack, observed, key, live)
+                    || departures(object, live).is_empty() => {}
             Some(live) => drafts.push(draft(key, object, Some(live.uid().to_owned()))),
         }
     }
@@ -42,10 +61,8 @@ fn draft(key: &ObjectKey, object: &DesiredObject, uid: Option<String>) -> Draft 
     Draft { object: key.clone(), manifest: object.manifest.clone(), uid, force: false }
 }
 
-fn may_touch(object: &DesiredObject, live: &LiveObject) -> bool {
-    let stack =
-        object.manifest.pointer("/metadata/labels").and_then(|labels| labels.get(LABEL_STACK));
-    live.label(LABEL_STACK) == stack.and_then(Value::as_str) && !live.is_leaving()
+fn may_touch(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
+    is_ours(stack, observed, key, live) && !live.is_leaving()
 }
 
 fn departures(object: &DesiredObject, live: &LiveObject) -> Vec<String> {
@@ -68,19 +85,29 @@ pub fn changes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
                 "it is being deleted",
                 "wait until it is gone, then plan again",
             ),
-            Some(live) if !may_touch(object, live) => foreign(plan, key, live),
+            Some(live) if !may_touch(input.stack, input.observed, key, live) => {
+                foreign(input, plan, key, live);
+            }
             Some(live) if departures(object, live).is_empty() => {}
             Some(live) => update(input, plan, key, object, live),
         }
     }
 }
 
-fn foreign(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject) {
+fn foreign(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject) {
     let reason = match live.label(LABEL_STACK) {
+        Some(owner) if *owner == input.stack.name => {
+            "it belongs to a stack of the same name in another namespace".to_owned()
+        }
         Some(owner) => format!("it belongs to stack `{owner}`"),
         None => "it is there already and was not made by tsinfra".to_owned(),
     };
-    plan.block(key, "foreign", reason, "rename the cluster, pool or tier, or remove that object");
+    plan.block(
+        key,
+        "foreign",
+        reason,
+        "rename the stack, cluster, pool or tier, or remove that object",
+    );
 }
 
 fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object: &DesiredObject) {
@@ -156,21 +183,51 @@ pub fn differences(
 ) -> Vec<FieldChange> {
     let (before, after) = (fields::leaves(before), fields::leaves(after));
     let paths: BTreeSet<&Path> = before.keys().chain(after.keys()).collect();
-    paths
-        .into_iter()
-        .filter(|path| before.get(path) != after.get(path))
-        .map(|path| {
-            let path_text = path.to_string();
-            let contest =
-                conflicts.iter().find(|(_, field)| fields::path::covers(field, &path_text));
-            FieldChange {
-                before: before.get(path).cloned(),
-                after: after.get(path).cloned(),
-                drifted_by: contest.map(|(manager, _)| manager.clone()),
-                path: path_text,
+    let mut found = Vec::new();
+    for path in paths.into_iter().filter(|path| before.get(path) != after.get(path)) {
+        let name = path.to_string();
+        let contest = conflicts.iter().find(|(_, field)| fields::path::covers(field, &name));
+        let by = contest.map(|(manager, _)| manager.clone());
+        field_changes(name, before.get(path), after.get(path), by, &mut found);
+    }
+    found
+}
+
+/// A field's change. Of lists of one length that are owned as a whole, only what differs is told,
+/// and nothing that the server has filled in.
+fn field_changes(
+    path: String,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    by: Option<String>,
+    found: &mut Vec<FieldChange>,
+) {
+    match (before, after) {
+        (before, after) if before == after => {}
+        (Some(Value::Array(old)), Some(Value::Array(new)))
+            if old.len() == new.len() && new.iter().all(Value::is_object) =>
+        {
+            for (place, (old, new)) in old.iter().zip(new).enumerate() {
+                inside(&format!("{path}[{place}]"), old, new, by.as_ref(), found);
             }
-        })
-        .collect()
+        }
+        (before, after) => found.push(FieldChange {
+            path,
+            before: before.cloned(),
+            after: after.cloned(),
+            drifted_by: by,
+        }),
+    }
+}
+
+fn inside(path: &str, old: &Value, new: &Value, by: Option<&String>, found: &mut Vec<FieldChange>) {
+    for (name, new) in new.as_object().into_iter().flatten() {
+        let (path, old) = (format!("{path}.{name}"), old.get(name));
+        match (old, new) {
+            (Some(old @ Value::Object(_)), Value::Object(_)) => inside(&path, old, new, by, found),
+            _ => field_changes(path, old, Some(new), by.cloned(), found),
+        }
+    }
 }
 
 fn fixed_fields(plan: &mut PlanDraft, key: &ObjectKey, fields: &[FieldChange]) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use db_engine::cluster::Role;
+use db_engine::engine::MemberState;
 
 use super::PlanInput;
 use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
@@ -10,8 +11,10 @@ use super::guards::{self, restarts_members};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::object::{Kind, ObjectKey};
+use crate::observed::DatabaseView;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, Operation};
+use crate::wording::count;
 
 /// How long Kubernetes may take for what needs no member to start, in seconds.
 pub const PROMPT_SECONDS: u64 = 60;
@@ -50,6 +53,7 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
     let touched = |plan: &PlanDraft, pool: &DesiredPool| plan.changes.contains_key(&pool.set);
     if !cluster.pools.iter().any(|pool| touched(plan, pool)) {
         unready_members(input, plan, cluster);
+        missing_members(input, plan, name, cluster);
         return;
     }
     let mut before: BTreeSet<StepId> = BTreeSet::new();
@@ -81,7 +85,8 @@ fn pool_steps(
         Some(change) => add(input, plan, &pool.set, &change, after, until, limit),
         None if is_rolled(input, pool) => return,
         None => {
-            let title = format!("wait for {} {}s to be ready", pool.replicas(), pool.title);
+            let members = count(pool.addresses.len(), pool.title);
+            let title = format!("wait for {members} to be ready");
             let because = "what comes after needs them".to_owned();
             let step = waiting(title, because, after, until, limit);
             plan.step(ready_id(&pool.set), step);
@@ -90,15 +95,55 @@ fn pool_steps(
     // Control members are seen through members that serve; before the first of those there is
     // nobody to ask.
     if pool.role != Role::Control || guards::seen_id(input.observed, cluster).is_some() {
-        let title = format!("see {} {}s running in the database", pool.replicas(), pool.title);
-        let because = "a pod that is ready is no member yet".to_owned();
-        let joined =
-            Until::Joined { cluster: cluster.to_owned(), addresses: pool.addresses.clone() };
-        let after = settled(&pool.set).into();
-        plan.step(
-            join_id(cluster, &pool.name),
-            waiting(title, because, after, joined, JOIN_SECONDS),
-        );
+        join(plan, cluster, pool, "a pod that is ready is no member yet");
+    }
+}
+
+/// Waits until the database lists a pool's members as running.
+fn join(plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool, because: &str) {
+    let members = count(pool.addresses.len(), pool.title);
+    let title = format!("see {members} running in the database");
+    let joined = Until::Joined { cluster: cluster.to_owned(), addresses: pool.addresses.clone() };
+    let after = settled(&pool.set).into();
+    let step = waiting(title, because.to_owned(), after, joined, JOIN_SECONDS);
+    plan.step(join_id(cluster, &pool.name), step);
+}
+
+/// Pods that are all ready, and a database that does not say so: what an apply that was stopped
+/// while waiting has left, or a member the cluster has lost.
+fn missing_members(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    name: &str,
+    cluster: &DesiredCluster,
+) {
+    if !cluster.pools.iter().all(|pool| is_rolled(input, pool)) {
+        return;
+    }
+    let record = input.observed.inventory.as_ref().and_then(|record| record.clusters.get(name));
+    let founded = record.is_some_and(|record| !record.cluster_id.is_empty());
+    let view = input.observed.databases.get(name);
+    for pool in &cluster.pools {
+        let missing = match view {
+            Some(DatabaseView::Seen(topology)) => pool.addresses.iter().any(|address| {
+                !topology.members.get(address).is_some_and(|m| m.state == MemberState::Running)
+            }),
+            _ => !founded && pool.role != Role::Control,
+        };
+        if missing {
+            join(
+                plan,
+                name,
+                pool,
+                "its pods are ready, and the database does not list all of them",
+            );
+        }
+    }
+    match view {
+        Some(DatabaseView::Unreachable { why }) if founded => {
+            plan.note(format!("The database of cluster `{name}` does not answer: {why}."));
+        }
+        _ => {}
     }
 }
 

@@ -205,10 +205,10 @@ fn volume_of<'a>(
 /// Classes go once no claim is left to use them; volumes of ours go only if they never held data.
 fn storage_down(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject, because: &str) {
     let phase = live.text("/status/phase").unwrap_or("Available");
-    let holds_data = key.kind == Kind::PersistentVolume
-        && (phase != "Available" || live.value.pointer("/spec/claimRef").is_some());
-    if holds_data {
-        keep(plan, key, live, "its tier says retain and it is in use");
+    let claimed = live.value.pointer("/spec/claimRef").is_some();
+    if key.kind == Kind::PersistentVolume && (claimed || phase == "Failed") {
+        let why = if phase == "Bound" { "is in use" } else { "may hold data" };
+        keep(plan, key, live, &format!("its tier says retain and it {why}"));
         return;
     }
     let claims_gone: BTreeSet<StepId> = plan

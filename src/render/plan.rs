@@ -21,13 +21,16 @@ pub struct Style {
 /// The whole plan.
 pub fn plan(plan: &Plan, style: Style) -> String {
     let mut text = String::new();
-    if plan.changes.is_empty() && plan.is_empty() {
+    if plan.is_empty() {
         text.push_str(&no_changes(plan, style.paint));
+        for (key, change) in &plan.changes {
+            text.push_str(&object(&key.to_string(), change, true, style));
+        }
         text.push_str(&notes(plan));
         return text;
     }
     text.push_str(&fold(&heading(plan), "", ""));
-    text.push_str("\n\n");
+    text.push('\n');
     text.push_str(&legend(plan, style.paint));
     for (key, change) in &plan.changes {
         // A destroy says once, in its heading, why everything goes.
@@ -103,7 +106,7 @@ fn legend(plan: &Plan, paint: Paint) -> String {
         .filter(|(operation, _, _)| plan.changes.values().any(|c| c.operation == *operation));
     let parts: Vec<String> =
         used.map(|(operation, _, word)| format!("{} {word}", sign(*operation, paint))).collect();
-    if parts.is_empty() { String::new() } else { format!("  {}\n\n", parts.join("   ")) }
+    if parts.is_empty() { String::new() } else { format!("\n  {}\n\n", parts.join("   ")) }
 }
 
 fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String {

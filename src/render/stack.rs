@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::fold;
+use super::text::{count, fold, seconds};
 use crate::desired::members;
 use crate::stack::{Cluster, ExposeKind, Pool, Reclaim, Stack, Target, Tier, TierKind};
 
@@ -65,16 +65,17 @@ fn heading(cluster: &Cluster) -> String {
 fn members_of(stack: &Stack, cluster: &Cluster, pool: &Pool) -> String {
     let workload = members::workload(stack, cluster, pool);
     format!(
-        "pool `{}` ({}): {} {}{}, {} CPU, {} memory, {} on tier `{}` each",
+        "pool `{}` ({}): {}, {} CPU, {} memory, {} on tier `{}` each; \
+         a member is ready within {} and stops within {}",
         pool.name,
         pool.role,
-        pool.nodes,
-        workload.title,
-        if pool.nodes == 1 { "" } else { "s" },
+        count(pool.nodes as usize, workload.title),
         pool.cpu,
         pool.memory,
         pool.size,
         pool.tier,
+        seconds(pool.ready_within_seconds),
+        seconds(pool.grace_seconds.max(workload.grace_seconds).unsigned_abs()),
     )
 }
 

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use super::text::harmless;
+use super::text::{fold, harmless};
 use crate::apply::pods;
 use crate::desired::stateful_set::CLAIM;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
@@ -105,8 +105,8 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
     let mut text = format!("Stack `{}` in namespace `{}`\n", stack.name, stack.namespace);
     for (name, cluster) in &desired.clusters {
         let engine = cluster.database.engine;
-        let line = harmless(&database_line(cluster, seen));
-        text.push_str(&format!("\nCluster `{name}` ({engine}): {line}\n\n"));
+        let line = format!("Cluster `{name}` ({engine}): {}", database_line(cluster, seen));
+        text.push_str(&format!("\n{}\n\n", fold(&line, "", "  ")));
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["MEMBER", "RUNS", "POD", "NODE", "CLAIM", "DATABASE", "REGIONS"]);

@@ -15,8 +15,12 @@ pub fn list(plan: &Plan) -> String {
     }
     let numbers: BTreeMap<&StepId, usize> =
         order.iter().enumerate().map(|(index, id)| (*id, index + 1)).collect();
-    let mut text =
-        "\nSteps, in the order they run; each starts once those it names are done:\n\n".to_owned();
+    let heading = if plan.blocked.is_empty() {
+        "Steps, in the order they run; each starts once those it names are done:"
+    } else {
+        "Steps it would take, if nothing was refused:"
+    };
+    let mut text = format!("\n{heading}\n\n");
     for id in order {
         let (number, step) = (numbers[id], &plan.steps[id]);
         // Writing to a String cannot fail.

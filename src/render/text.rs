@@ -1,6 +1,6 @@
 //! Lines that fit, numbers that read, and foreign text made harmless.
 
-pub use crate::harmless::harmless;
+pub use crate::wording::{count, harmless};
 
 /// Columns a line may have.
 pub const WIDTH: usize = 100;
@@ -39,10 +39,4 @@ pub fn seconds(count: u64) -> String {
         nothing if nothing.is_empty() => "0s".to_owned(),
         some => some,
     }
-}
-
-/// `1 step`, `2 steps`.
-pub fn count(number: usize, noun: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{s}")
 }

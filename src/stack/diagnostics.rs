@@ -8,7 +8,7 @@ use std::fmt;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
-use crate::harmless::harmless;
+use crate::wording::harmless;
 use excerpt::Excerpt;
 
 pub use mistake::{Label, Mistake};

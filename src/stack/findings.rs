@@ -82,6 +82,11 @@ impl Findings {
         self.nearest(path).map_or(0..0, |place| place.value.clone())
     }
 
+    /// Whether the file says anything at a path.
+    pub(super) fn says(&self, path: &[&str]) -> bool {
+        self.places.contains_key(&owned(path))
+    }
+
     /// Where the key at a path stands, or that of the nearest table around it.
     pub(super) fn key(&self, path: &[&str]) -> Range<usize> {
         self.nearest(path).map_or(0..0, |place| place.key.clone())

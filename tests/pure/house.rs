@@ -140,7 +140,7 @@ const OUTSIDE: [&str; 10] = [
 fn deciding_rooms_know_no_outside() {
     let pure = [
         "src/object.rs",
-        "src/harmless.rs",
+        "src/wording.rs",
         "src/fields",
         "src/stack",
         "src/inventory.rs",

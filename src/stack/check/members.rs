@@ -116,7 +116,9 @@ fn check_storing(cluster: &Cluster, found: &mut Findings) {
             if storing == 1 { "1 member stores" } else { &format!("{storing} members store") };
         let engine = cluster.engine.word();
         let place = found.value(&["cluster", &cluster.name, engine, key]);
-        let mistake = Mistake::new(format!("`{key}` is {factor}, but only {members} data"))
+        let says = found.says(&["cluster", &cluster.name, engine, key]);
+        let is = if says { "is" } else { "is by default" };
+        let mistake = Mistake::new(format!("`{key}` {is} {factor}, but only {members} data"))
             .label(place, "more replicas than members")
             .help(format!(
                 "each replica needs a member of its own: set `{key} = {storing}` in \

@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use crate::harmless::harmless;
 use crate::stack::diagnostics::mistake::Label;
 use crate::stack::diagnostics::quoted::covered;
+use crate::wording::harmless;
 
 /// Columns of a drawing before the line's own text, besides the digits of its number.
 const GUTTER: usize = 6;

@@ -1,6 +1,6 @@
 //! Text of the user's as it may be shown: nothing in it moves a cursor or hides what it says.
 
-use crate::harmless::harmless;
+use crate::wording::harmless;
 
 /// The longest piece of the user's text quoted in a message.
 const QUOTE_CHARS_MAX: usize = 60;

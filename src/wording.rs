@@ -1,4 +1,4 @@
-//! Foreign text as it may be shown: nothing in it moves a cursor or hides what it says (rule 14).
+//! Words as they may be shown: foreign text made harmless (rule 14), things counted.
 
 /// Text with every character that could move a cursor or hide another spelt out.
 pub fn harmless(text: &str) -> String {
@@ -16,4 +16,10 @@ fn is_harmless(c: char) -> bool {
         && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         && !matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
         && !matches!(c, '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `1 step`, `2 steps`.
+pub fn count(number: usize, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
 }
