@@ -71,6 +71,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         Purpose::Apply => {
             guards::shape(input, &mut draft);
             guards::classes(input, &mut draft);
+            guards::volumes(input, &mut draft);
             claims::stale(input, &mut draft);
             objects::changes(input, &mut draft);
             order::steps(input, &mut draft);

@@ -9,10 +9,12 @@ use db_engine::engine::MemberState;
 use super::PlanInput;
 use super::draft::PlanDraft;
 use crate::desired::DesiredPool;
-use crate::desired::storage::policy;
+use crate::desired::storage::{self, policy};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
+use crate::stack::TierKind;
+use crate::wording::count;
 
 /// The id a database gave of itself, if it was reached.
 pub fn seen_id<'a>(observed: &'a Observed, cluster: &str) -> Option<&'a str> {
@@ -102,6 +104,30 @@ fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: 
             format!("set nodes = {has}"),
         ),
         Some(_) => {}
+    }
+}
+
+/// Tiers that choose nodes by label: only the live nodes tell whether there are enough volumes.
+pub fn volumes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for tier in input.stack.storage.values() {
+        let TierKind::LocalOnNodes { labels, per_node, .. } = &tier.kind else { continue };
+        let volumes = storage::volumes(tier, input.observed).len();
+        let pools = input.stack.clusters.values().flat_map(|cluster| cluster.pools.values());
+        let members: u32 = pools.filter(|pool| pool.tier == tier.name).map(|pool| pool.nodes).sum();
+        if volumes < members as usize {
+            let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            let nodes = count(volumes / (*per_node).max(1) as usize, "node");
+            plan.block(
+                format!("storage.{}", tier.name),
+                "volumes",
+                format!(
+                    "{nodes} with {} and {per_node} each give {}, but {members} members need one",
+                    labels.join(", "),
+                    count(volumes, "volume")
+                ),
+                "label more nodes, raise per_node, or lower the members",
+            );
+        }
     }
 }
 
