@@ -137,7 +137,7 @@ pub(super) async fn carry_out(
     }
     let progress = Progress::new(screen, json);
     let outcome = apply::run(world, plan, &stop, |event| progress.tell(plan, event)).await;
-    drop(progress);
+    progress.finish();
     watch.abort();
     conclude(plan, &outcome, json, screen);
     Ok(Exit::of(plan, &outcome, stop.load(Ordering::Relaxed)))

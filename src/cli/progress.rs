@@ -40,6 +40,15 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Leaves the screen to what is printed next.
+    pub(super) fn finish(self) {
+        if let Self::Bars(screen, all, _) = self {
+            // A terminal that is gone has nothing to clear.
+            let _ = all.clear();
+            screen.line("");
+        }
+    }
+
     /// Shows an event.
     pub(super) fn tell(&self, plan: &Plan, event: &Event) {
         match self {
