@@ -1,17 +1,23 @@
 //! The end: of a whole stack, of one cluster of it, or of what the stack no longer declares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
 use super::draft::{PlanDraft, delete_id};
 use super::order::PROMPT_SECONDS;
 use super::{PlanInput, objects};
-use crate::object::{ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_TIER, ObjectKey};
+use crate::object::{
+    ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, LABEL_STACK, LABEL_TIER,
+    ObjectKey,
+};
 use crate::observed::LiveObject;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, Operation};
-use crate::stack::Reclaim;
 use crate::stack::quantity::Quantity;
+use crate::stack::{Reclaim, Stack};
+
+/// The quorum domain of control members.
+const DOMAIN_CONTROL: &str = "control";
 
 /// Why everything goes when a whole stack does.
 const THE_STACK_GOES: &str = "the stack goes";
@@ -68,7 +74,15 @@ pub fn what_the_stack_dropped(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             // A pool's end is a scale-in; `guards` has refused it and says so.
             Kind::StatefulSet => {}
             Kind::Service if belongs_to_a_live_set(input, key) => {}
-            _ => delete(plan, key, live, because, BTreeSet::new(), Until::Said, PROMPT_SECONDS),
+            _ => delete(
+                plan,
+                key,
+                live,
+                because,
+                BTreeSet::new(),
+                removed(key, live),
+                PROMPT_SECONDS,
+            ),
         }
     }
 }
@@ -120,17 +134,25 @@ fn cluster_down(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, beca
     let of_kind = |kind: Kind| of_cluster.iter().filter(move |(key, _)| key.kind == kind);
     let sets: Vec<&(&ObjectKey, &LiveObject)> = of_kind(Kind::StatefulSet).collect();
     // Data members stop while ConfigNodes still listen, so that they can say good-bye.
-    let data: BTreeSet<StepId> =
+    let mut data: BTreeSet<StepId> =
         sets.iter().filter(|(_, live)| !is_control(live)).map(|(key, _)| delete_id(key)).collect();
+    let orphans = orphaned_pods(input, cluster, &sets);
+    for (set, domain) in &orphans {
+        wait_for_pods(plan, set, because);
+        if domain != DOMAIN_CONTROL {
+            data.insert(stopped_id(set));
+        }
+    }
     for (key, live) in &sets {
         let after = if is_control(live) { data.clone() } else { BTreeSet::new() };
         let until = Until::PodsGone { object: (*key).clone() };
         delete(plan, key, live, because, after, until, STOP_SECONDS);
     }
-    let stopped: BTreeSet<StepId> = sets.iter().map(|(key, _)| delete_id(key)).collect();
+    let mut stopped: BTreeSet<StepId> = sets.iter().map(|(key, _)| delete_id(key)).collect();
+    stopped.extend(orphans.keys().map(stopped_id));
     for kind in [Kind::Service, Kind::PodDisruptionBudget] {
         for (key, live) in of_kind(kind) {
-            delete(plan, key, live, because, stopped.clone(), Until::Said, PROMPT_SECONDS);
+            delete(plan, key, live, because, stopped.clone(), removed(key, live), FREE_SECONDS);
         }
     }
     for (key, live) in of_kind(Kind::PersistentVolumeClaim) {
@@ -141,8 +163,55 @@ fn cluster_down(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, beca
 
 fn is_control(live: &LiveObject) -> bool {
     let domain = live.value.pointer("/spec/template/metadata/labels");
-    domain.and_then(|labels| labels.get(crate::object::LABEL_DOMAIN)).and_then(|v| v.as_str())
-        == Some("control")
+    domain.and_then(|labels| labels.get(LABEL_DOMAIN)).and_then(|v| v.as_str())
+        == Some(DOMAIN_CONTROL)
+}
+
+/// Pools whose StatefulSet is gone while pods of it still stop, with their quorum domain: an
+/// earlier destroy was interrupted there.
+fn orphaned_pods(
+    input: &PlanInput<'_>,
+    cluster: &str,
+    sets: &[&(&ObjectKey, &LiveObject)],
+) -> BTreeMap<ObjectKey, String> {
+    let pods = input.observed.of_kind(Kind::Pod).filter(|(_, pod)| {
+        pod.label(LABEL_STACK) == Some(&input.stack.name)
+            && pod.label(LABEL_CLUSTER) == Some(cluster)
+    });
+    let set_of = |(key, pod): (&ObjectKey, &LiveObject)| {
+        let name = Stack::pool_name(cluster, pod.label(LABEL_POOL)?);
+        let set = ObjectKey { kind: Kind::StatefulSet, name, ..key.clone() };
+        let domain = pod.label(LABEL_DOMAIN).unwrap_or_default().to_owned();
+        (!sets.iter().any(|(live, _)| **live == set)).then_some((set, domain))
+    };
+    pods.filter_map(set_of).collect()
+}
+
+fn stopped_id(set: &ObjectKey) -> StepId {
+    StepId(format!("stopped/{set}"))
+}
+
+fn wait_for_pods(plan: &mut PlanDraft, set: &ObjectKey, because: &str) {
+    let step = Step {
+        action: Action::Await,
+        title: format!("wait for the last pods of {set}"),
+        because: because.to_owned(),
+        expects: Vec::new(),
+        after: BTreeSet::new(),
+        until: Until::PodsGone { object: set.clone() },
+        limit_seconds: STOP_SECONDS,
+        risk: Risk::None,
+        bytes: 0,
+    };
+    plan.step(stopped_id(set), step);
+}
+
+/// When a deletion is done. Volumes, and Services with a load balancer behind them, are held back
+/// by their controllers until what they stand for is gone; other kinds go when they are told.
+fn removed(object: &ObjectKey, live: &LiveObject) -> Until {
+    let held_back = object.kind == Kind::PersistentVolume
+        || object.kind == Kind::Service && live.text("/spec/type") == Some("LoadBalancer");
+    if held_back { Until::Gone { object: object.clone() } } else { Until::Said }
 }
 
 /// Claims that lost their labels are told, not deleted (rule 1).
@@ -217,7 +286,7 @@ fn storage_down(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject, becaus
         .filter(|(_, step)| matches!(step.until, Until::Freed { .. } | Until::PodsGone { .. }))
         .map(|(id, _)| id.clone())
         .collect();
-    delete(plan, key, live, because, claims_gone, Until::Said, PROMPT_SECONDS);
+    delete(plan, key, live, because, claims_gone, removed(key, live), FREE_SECONDS);
 }
 
 fn keep(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject, because: &str) {
@@ -234,6 +303,7 @@ fn describe(key: &ObjectKey, live: &LiveObject) -> String {
         _ => None,
     };
     match (key.kind, live.number("/spec/replicas"), size) {
+        (Kind::StatefulSet, Some(1), _) => "1 member stops".to_owned(),
         (Kind::StatefulSet, Some(members), _) => format!("{members} members stop"),
         (_, _, Some(size)) => size.to_owned(),
         _ => String::new(),
