@@ -91,14 +91,18 @@ fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: 
         None => plan.block(
             address,
             "scale-in",
-            format!("its {has} members would leave with what they store: draining is not carried out yet"),
+            format!(
+                "its {} would leave with what they store: draining is not carried out yet",
+                count(usize::try_from(has).unwrap_or(0), "member")
+            ),
             format!("put [cluster.{cluster}.pool.{pool}] back into the stack"),
         ),
         Some(wanted) if i64::from(wanted.replicas()) < has => plan.block(
             address,
             "scale-in",
             format!(
-                "it has {has} members and the stack asks for {}: draining is not carried out yet",
+                "it has {} and the stack asks for {}: draining is not carried out yet",
+                count(usize::try_from(has).unwrap_or(0), "member"),
                 wanted.replicas()
             ),
             format!("set nodes = {has}"),
@@ -195,24 +199,26 @@ pub fn restart(
         return false;
     };
     let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
-    let peers = desired
-        .pools
-        .iter()
-        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
-    let known: BTreeSet<&str> =
-        peers.flat_map(|peer| peer.addresses.iter().map(String::as_str)).collect();
-    let away: BTreeSet<&str> =
-        known.into_iter().filter(|address| is_away(input, cluster, address)).collect();
-    if seen_id(input.observed, cluster).is_none() {
+    let mut away = not_ready(input, pool, live);
+    if let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) {
+        let peers = desired
+            .pools
+            .iter()
+            .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
+        let known: BTreeSet<&String> = peers.flat_map(|peer| &peer.addresses).collect();
+        let silent = topology.members.iter().filter(|(address, member)| {
+            known.contains(address) && member.state != MemberState::Running
+        });
+        away.extend(silent.map(|(address, _)| pod_of(address).to_owned()));
+    } else {
         plan.note(format!(
-            "The database of cluster `{cluster}` gives no view of itself; the restarts are judged \
-             by the pods alone."
+            "The database of cluster `{cluster}` gave no view of itself; each restart still waits \
+             until the one before is ready."
         ));
     }
     let blocked = !away.is_empty() && !restarts_first(pool, live, &away);
     if blocked {
-        let names: Vec<&str> =
-            away.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+        let names: Vec<&str> = away.iter().map(String::as_str).collect();
         plan.block(
             key,
             "quorum",
@@ -220,21 +226,36 @@ pub fn restart(
             "bring it back first, or put the stack back as it was",
         );
     }
+    if !blocked && !away.is_empty() && pool.role == Role::Control {
+        // kubernetes issue 67250: an ordered set waits for the broken pod instead of replacing it.
+        let names: Vec<&str> = away.iter().map(String::as_str).collect();
+        plan.note(format!(
+            "Kubernetes does not replace a broken member of {key} by itself. If it stays broken, \
+             delete its pod while this is applied: {}.",
+            names.join(", ")
+        ));
+    }
     blocked
 }
 
-/// Whether a member that is there already is away: its pod is not ready, or the database says that
-/// it is not running. A member yet to come is not away.
-fn is_away(input: &PlanInput<'_>, cluster: &str, address: &str) -> bool {
-    let name = address.split('.').next().unwrap_or(address);
-    let key = ObjectKey::within(Kind::Pod, &input.stack.namespace, name);
-    let listed = match input.observed.databases.get(cluster) {
-        Some(DatabaseView::Seen(topology)) => topology.members.get(address),
-        _ => None,
+/// The pod that registered under an address.
+fn pod_of(address: &str) -> &str {
+    address.split('.').next().unwrap_or(address)
+}
+
+/// Members of a pool that Kubernetes says are not ready, or not there.
+fn not_ready(input: &PlanInput<'_>, pool: &DesiredPool, live: &LiveObject) -> BTreeSet<String> {
+    let has = live.number("/spec/replicas").unwrap_or(0);
+    let pods = (0..has).map(|ordinal| format!("{}-{ordinal}", pool.set.name));
+    let ready = |name: &str| {
+        let key = ObjectKey {
+            kind: Kind::Pod,
+            name: name.to_owned(),
+            namespace: pool.set.namespace.clone(),
+        };
+        input.observed.objects.get(&key).is_some_and(|pod| pod.is_ready() && !pod.is_leaving())
     };
-    let pod = input.observed.objects.get(&key);
-    pod.is_some_and(|pod| !pod.is_ready())
-        || listed.is_some_and(|member| member.state != MemberState::Running)
+    pods.filter(|name| !ready(name)).collect()
 }
 
 /// Whether a field change makes the StatefulSet's members restart.
@@ -244,13 +265,11 @@ pub fn restarts_members(key: &ObjectKey, field: &FieldChange) -> bool {
 
 /// A rolling update starts at the highest ordinal: whether those that are away are exactly the
 /// highest of the pool.
-fn restarts_first(pool: &DesiredPool, live: &LiveObject, away: &BTreeSet<&str>) -> bool {
+fn restarts_first(pool: &DesiredPool, live: &LiveObject, away: &BTreeSet<String>) -> bool {
     let has = live.number("/spec/replicas").unwrap_or(0);
-    let ordinal = |address: &str| -> Option<i64> {
-        let pod = address.split('.').next()?;
-        pod.strip_prefix(&format!("{}-", pool.set.name))?.parse().ok()
-    };
-    let ordinals: Option<BTreeSet<i64>> = away.iter().map(|address| ordinal(address)).collect();
+    let prefix = format!("{}-", pool.set.name);
+    let ordinal = |pod: &str| -> Option<i64> { pod.strip_prefix(&prefix)?.parse().ok() };
+    let ordinals: Option<BTreeSet<i64>> = away.iter().map(|pod| ordinal(pod)).collect();
     let lowest_first = has - i64::try_from(away.len()).unwrap_or(i64::MAX);
     ordinals.is_some_and(|ordinals| ordinals.iter().all(|ordinal| *ordinal >= lowest_first))
 }

@@ -56,19 +56,31 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         missing_members(input, plan, name, cluster);
         return;
     }
+    // A pool that nothing changes may still be coming back from an earlier, interrupted restart.
+    let unsettled = |pool: &&DesiredPool| !touched(plan, pool) && !is_rolled(input, pool);
+    let coming_back: Vec<&DesiredPool> = cluster.pools.iter().filter(unsettled).collect();
     let mut before: BTreeSet<StepId> = BTreeSet::new();
     for pool in &cluster.pools {
         let mut after = before.clone();
+        let restarts = restarts(plan, &pool.set);
+        if restarts {
+            for other in &coming_back {
+                after.extend(settled(&other.set));
+                after.insert(join_id(name, &other.name));
+            }
+        }
         after.extend(pool.needs.iter().flat_map(settled));
         after.extend(after_namespace(&pool.set));
         pool_steps(input, plan, name, pool, after);
-        let restarts =
-            plan.changes.get(&pool.set).is_some_and(|c| c.operation == Operation::Update);
         if pool.role == Role::Control || restarts {
             before.extend(settled(&pool.set));
             before.insert(join_id(name, &pool.name));
         }
     }
+}
+
+fn restarts(plan: &PlanDraft, set: &ObjectKey) -> bool {
+    plan.changes.get(set).is_some_and(|change| change.operation == Operation::Update)
 }
 
 fn pool_steps(
@@ -145,6 +157,12 @@ fn missing_members(
         }
         _ => {}
     }
+}
+
+/// e.g. `3 DataNodes`.
+fn members_of(pool: &DesiredPool) -> String {
+    let s = if pool.replicas() == 1 { "" } else { "s" };
+    format!("{} {}{s}", pool.replicas(), pool.title)
 }
 
 fn waiting(
