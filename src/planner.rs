@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::desired::Desired;
 use crate::inventory::Inventory;
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
-use crate::observed::{LiveObject, Observed};
+use crate::observed::Observed;
 use crate::plan::{Basis, Plan, Purpose};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
@@ -102,17 +102,25 @@ fn record(input: &PlanInput<'_>, draft: &PlanDraft) -> Inventory {
             record.items.entry(object.clone()).or_default();
         }
     }
+    forget_the_gone(input, &mut record);
     for (name, cluster) in &input.desired.clusters {
         let entry = record.clusters.entry(name.clone()).or_default();
         entry.protect = cluster.protect;
-        let of_cluster = |live: &LiveObject| live.label(LABEL_CLUSTER) == Some(name);
-        if !objects::owned(input).any(|(_, live)| of_cluster(live)) {
-            // Nothing is left of the cluster that had this id.
-            entry.cluster_id.clear();
-        }
-        if let Some(id) = guards::seen_id(input.observed, name) {
+        if let Some(id) = guards::seen_id(input.observed, name)
+            && entry.cluster_id.is_empty()
+        {
             id.clone_into(&mut entry.cluster_id);
         }
     }
     record
+}
+
+/// A cluster of which neither a StatefulSet nor a claim is left is gone with its data: the next one
+/// of its name is another, under an id of its own.
+fn forget_the_gone(input: &PlanInput<'_>, record: &mut Inventory) {
+    let left: BTreeSet<&str> = objects::owned(input)
+        .filter(|(key, _)| matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim))
+        .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
+        .collect();
+    record.clusters.retain(|name, _| left.contains(name.as_str()));
 }

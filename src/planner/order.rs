@@ -159,12 +159,6 @@ fn missing_members(
     }
 }
 
-/// e.g. `3 DataNodes`.
-fn members_of(pool: &DesiredPool) -> String {
-    let s = if pool.replicas() == 1 { "" } else { "s" };
-    format!("{} {}{s}", pool.replicas(), pool.title)
-}
-
 fn waiting(
     title: String,
     because: String,
