@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::draft::PlanDraft;
 use super::{PlanInput, because, guards, immutable, managers};
 use crate::desired::{Desired, DesiredObject};
-use crate::fields::{self, merge, path::Path};
+use crate::fields::{self, merge, path::Element, path::Path};
 use crate::inventory::apply_set_id;
 use crate::object::{FIELD_MANAGER, Kind, LABEL_PART_OF, LABEL_STACK, ObjectKey};
 use crate::observed::{LiveObject, Observed};
@@ -154,7 +154,11 @@ fn update(
     };
     let none = Vec::new();
     let conflicts = previewed.map_or(&none, |previewed| &previewed.conflicts);
-    let fields = differences(&live.value, &after, conflicts);
+    let mut fields = differences(&live.value, &after, conflicts);
+    if !matches!(previewed.map(|previewed| &previewed.result), Some(Preview::Stored(_))) {
+        // Without the server's word, what a list loses may be a default the server fills in again.
+        fields.retain(|field| field.after.is_some() || !field.path.contains("[0]."));
+    }
     if fields.is_empty() {
         return;
     }
@@ -184,48 +188,57 @@ pub fn differences(
     let (before, after) = (fields::leaves(before), fields::leaves(after));
     let paths: BTreeSet<&Path> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
-    for path in paths.into_iter().filter(|path| before.get(path) != after.get(path)) {
-        let name = path.to_string();
-        let contest = conflicts.iter().find(|(_, field)| fields::path::covers(field, &name));
-        let by = contest.map(|(manager, _)| manager.clone());
-        field_changes(name, before.get(path), after.get(path), by, &mut found);
+    for path in paths {
+        let contest = |field: &str| {
+            let contested = conflicts.iter().find(|(_, other)| fields::path::covers(other, field));
+            contested.map(|(manager, _)| manager.clone())
+        };
+        narrow(path.to_string(), before.get(path), after.get(path), &mut |path, before, after| {
+            let drifted_by = contest(&path);
+            let (before, after) = (before.cloned(), after.cloned());
+            found.push(FieldChange { path, before, after, drifted_by });
+        });
     }
     found
 }
 
-/// A field's change. Of lists of one length that are owned as a whole, only what differs is told,
-/// and nothing that the server has filled in.
-fn field_changes(
+/// Tells where two values differ: within lists of objects as narrowly as can be told, so that a
+/// reader need not compare whole templates.
+fn narrow(
     path: String,
     before: Option<&Value>,
     after: Option<&Value>,
-    by: Option<String>,
-    found: &mut Vec<FieldChange>,
+    tell: &mut impl FnMut(String, Option<&Value>, Option<&Value>),
 ) {
     match (before, after) {
-        (before, after) if before == after => {}
+        _ if before == after => {}
         (Some(Value::Array(old)), Some(Value::Array(new)))
-            if old.len() == new.len() && new.iter().all(Value::is_object) =>
+            if old.len() == new.len() && old.iter().chain(new).all(Value::is_object) =>
         {
-            for (place, (old, new)) in old.iter().zip(new).enumerate() {
-                inside(&format!("{path}[{place}]"), old, new, by.as_ref(), found);
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                narrow_object(&format!("{path}[{index}]"), old, new, tell);
             }
         }
-        (before, after) => found.push(FieldChange {
-            path,
-            before: before.cloned(),
-            after: after.cloned(),
-            drifted_by: by,
-        }),
+        _ => tell(path, before, after),
     }
 }
 
-fn inside(path: &str, old: &Value, new: &Value, by: Option<&String>, found: &mut Vec<FieldChange>) {
-    for (name, new) in new.as_object().into_iter().flatten() {
-        let (path, old) = (format!("{path}.{name}"), old.get(name));
-        match (old, new) {
-            (Some(old @ Value::Object(_)), Value::Object(_)) => inside(&path, old, new, by, found),
-            _ => field_changes(path, old, Some(new), by.cloned(), found),
+fn narrow_object(
+    path: &str,
+    old: &Value,
+    new: &Value,
+    tell: &mut impl FnMut(String, Option<&Value>, Option<&Value>),
+) {
+    let names = |value: &Value| -> BTreeSet<String> {
+        value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    };
+    for name in names(old).union(&names(new)) {
+        let place = format!("{path}{}", Element::Field(name.clone()));
+        match (old.get(name), new.get(name)) {
+            (Some(old @ Value::Object(_)), Some(new @ Value::Object(_))) => {
+                narrow_object(&place, old, new, tell);
+            }
+            (old, new) => narrow(place, old, new, tell),
         }
     }
 }
