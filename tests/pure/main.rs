@@ -1,5 +1,8 @@
 //! Tests of values: no process, no socket, no clock.
 
+mod apply;
+mod fields;
 mod house;
+mod planner;
 mod sandbox;
 mod stacks;

@@ -1,0 +1,279 @@
+//! Told cases: a stack, what was before it, and the plan as its reader sees it, as golden texts.
+//!
+//! A folder of `cases/` holds `stack.toml`, what was applied before (`before.toml`, where it is not
+//! the same stack), and the golden `plan.txt`; `UPDATE_GOLDEN=1` writes the goldens anew. Read the
+//! difference as a colleague on call would.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tsinfra::inventory::Inventory;
+use tsinfra::plan::step::Action;
+use tsinfra::sandbox::Cluster;
+use tsinfra::world::World as _;
+
+use super::*;
+
+/// A case beside its folder: what the files do not say.
+struct Case {
+    name: &'static str,
+    /// Whether a stack was applied before.
+    applied: bool,
+    /// What happens to the world behind tsinfra's back.
+    trouble: fn(&Sandbox, &Stack),
+    purpose: Purpose,
+    consents: &'static [&'static str],
+    /// Goldens beside `plan.txt`.
+    more: &'static [&'static str],
+}
+
+const fn case(name: &'static str) -> Case {
+    Case {
+        name,
+        applied: true,
+        trouble: |_, _| {},
+        purpose: Purpose::Apply,
+        consents: &[],
+        more: &[],
+    }
+}
+
+impl Case {
+    const fn first(mut self) -> Self {
+        self.applied = false;
+        self
+    }
+
+    const fn destroy(mut self) -> Self {
+        self.purpose = Purpose::Destroy;
+        self
+    }
+
+    const fn trouble(mut self, trouble: fn(&Sandbox, &Stack)) -> Self {
+        self.trouble = trouble;
+        self
+    }
+
+    const fn consents(mut self, consents: &'static [&'static str]) -> Self {
+        self.consents = consents;
+        self
+    }
+
+    const fn more(mut self, more: &'static [&'static str]) -> Self {
+        self.more = more;
+        self
+    }
+}
+
+const CASES: [Case; 34] = [
+    case("first-apply").first().more(&["plan.json", "graph.dot"]),
+    case("first-apply-local").first(),
+    case("interrupted-bring-up").first().trouble(config_nodes_only),
+    case("no-changes"),
+    case("raise-nodes"),
+    case("change-resources"),
+    case("change-image-version"),
+    case("expose-node-port"),
+    case("drift-by-kubectl").trouble(edited_by_hand).more(&["plan.json"]),
+    case("scaled-by-hand").trouble(scaled_by_hand),
+    case("conflict-with-controller").trouble(written_by_a_controller),
+    case("conflict-consented")
+        .trouble(written_by_a_controller)
+        .consents(&["PodDisruptionBudget/tsdb/history-storing"]),
+    case("scale-in-refused").more(&["plan.json"]),
+    case("pool-removed-refused"),
+    case("roles-refused").first(),
+    case("scale-out-split-refused"),
+    case("immutable-size"),
+    case("immutable-replication"),
+    case("immutable-class"),
+    case("class-missing").first(),
+    case("class-policy-mismatch").first().trouble(class_that_deletes),
+    case("stranger-object").first().trouble(strangers_service),
+    case("stale-claims").trouble(claim_left_over),
+    case("claims-without-their-founders").trouble(founders_lost),
+    case("identity-changed").trouble(another_identity),
+    case("member-away-blocks-restart").trouble(|sandbox, _| lose(sandbox, "history-data-0")),
+    case("broken-member-restart-allowed").trouble(|sandbox, _| lose(sandbox, "history-data-2")),
+    case("cluster-removed"),
+    case("cluster-removed-consented").consents(&["cluster.events"]),
+    case("protected-destroy").destroy(),
+    case("consented-destroy").destroy().consents(&["cluster.history"]),
+    case("destroy-retain").destroy(),
+    case("destroy-delete").destroy(),
+    case("destroy-interrupted").destroy().trouble(data_nodes_told_to_stop),
+];
+
+fn within(kind: Kind, name: &str) -> ObjectKey {
+    ObjectKey::within(kind, "tsdb", name)
+}
+
+fn edit(sandbox: &Sandbox, manager: &str, object: &ObjectKey, patch: Value) {
+    sandbox.disturb(|cluster| cluster.edit_as(manager, object, &patch)).unwrap();
+}
+
+/// The first apply is stopped as soon as the ConfigNodes are ready.
+fn config_nodes_only(sandbox: &Sandbox, stack: &Stack) {
+    let config = "create/StatefulSet/tsdb/history-config";
+    run_until(sandbox, &plan(sandbox, stack), |event| {
+        event.step.0 == config && matches!(event.what, tsinfra::apply::event::What::Done { .. })
+    });
+}
+
+fn edited_by_hand(sandbox: &Sandbox, _: &Stack) {
+    let budget = within(Kind::PodDisruptionBudget, "history-control");
+    edit(sandbox, "kubectl-edit", &budget, json!({ "spec": { "maxUnavailable": 2 } }));
+    let set = within(Kind::StatefulSet, "history-data");
+    let grace =
+        json!({ "spec": { "template": { "spec": { "terminationGracePeriodSeconds": 5 } } } });
+    edit(sandbox, "kubectl-patch", &set, grace);
+    rest(sandbox, 120);
+}
+
+fn scaled_by_hand(sandbox: &Sandbox, _: &Stack) {
+    let set = within(Kind::StatefulSet, "history-data");
+    edit(sandbox, "kubectl-scale", &set, json!({ "spec": { "replicas": 2 } }));
+    rest(sandbox, 120);
+}
+
+fn written_by_a_controller(sandbox: &Sandbox, _: &Stack) {
+    let budget = within(Kind::PodDisruptionBudget, "history-storing");
+    edit(sandbox, "drain-controller", &budget, json!({ "spec": { "maxUnavailable": 0 } }));
+}
+
+fn create(sandbox: &Sandbox, object: ObjectKey, manifest: Value) {
+    block_on(sandbox.perform(&Action::Create { object, manifest })).unwrap();
+}
+
+fn class_that_deletes(sandbox: &Sandbox, _: &Stack) {
+    let classes = [("fast".to_owned(), "Delete".to_owned())].into();
+    sandbox.furnish(&Furniture { classes, ..Furniture::default() });
+}
+
+fn strangers_service(sandbox: &Sandbox, _: &Stack) {
+    create(sandbox, ObjectKey::global(Kind::Namespace, "tsdb"), json!({}));
+    let port = json!({ "name": "web", "port": 80, "protocol": "TCP", "targetPort": 80 });
+    create(sandbox, within(Kind::Service, "history"), json!({ "spec": { "ports": [port] } }));
+}
+
+/// The claim of a fourth DataNode that left the database long ago.
+fn claim_left_over(sandbox: &Sandbox, _: &Stack) {
+    let snapshot = sandbox.snapshot();
+    let third = snapshot.get(&within(Kind::PersistentVolumeClaim, "data-history-data-2")).unwrap();
+    let manifest = json!({
+        "metadata": { "labels": third["metadata"]["labels"] },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "plant-cloud",
+            "resources": { "requests": { "storage": "20Gi" } },
+        },
+    });
+    create(sandbox, within(Kind::PersistentVolumeClaim, "data-history-data-3"), manifest);
+}
+
+/// A stack was destroyed, its volumes kept; then somebody removed those of the ConfigNodes.
+fn founders_lost(sandbox: &Sandbox, stack: &Stack) {
+    destroy_all(sandbox, stack);
+    for ordinal in 0..3 {
+        let claim = within(Kind::PersistentVolumeClaim, &format!("data-history-config-{ordinal}"));
+        sandbox.disturb(|cluster| cluster.delete(&claim));
+    }
+    rest(sandbox, 60);
+}
+
+fn another_identity(sandbox: &Sandbox, _: &Stack) {
+    let snapshot = sandbox.snapshot();
+    let record = snapshot.get(&Inventory::key("tsdb", "plant")).unwrap();
+    let mut record = Inventory::from_config_map(record).unwrap();
+    record.clusters.get_mut("history").unwrap().cluster_id = "the-first-life".to_owned();
+    block_on(sandbox.keep(&record)).unwrap();
+}
+
+/// A member's pod is lost, long enough ago for the database to have noticed.
+fn lose(sandbox: &Sandbox, pod: &str) {
+    sandbox.disturb(|cluster| cluster.delete(&within(Kind::Pod, pod)));
+    rest(sandbox, 6);
+}
+
+/// A destroy was interrupted while the DataNodes stopped.
+fn data_nodes_told_to_stop(sandbox: &Sandbox, stack: &Stack) {
+    let data = "delete/StatefulSet/tsdb/history-data";
+    run_until(sandbox, &destruction(sandbox, stack), |event| event.step.0 == data);
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pure/planner/cases")
+}
+
+/// Worlds after the first apply of a stack, by its text: many cases begin with the same.
+type Beginnings = BTreeMap<String, Cluster>;
+
+/// The plan of a case.
+fn plan_of(case: &Case, beginnings: &mut Beginnings) -> Plan {
+    let text = |file: &str| fs::read_to_string(folder().join(case.name).join(file));
+    let asked = text("stack.toml").unwrap();
+    let sandbox = sandbox();
+    if case.applied {
+        let before = text("before.toml").unwrap_or(asked.clone());
+        let beginning = beginnings.entry(before).or_insert_with_key(|before| {
+            apply_all(&sandbox, &stack(before));
+            rest(&sandbox, 60);
+            sandbox.snapshot()
+        });
+        sandbox.disturb(|cluster| *cluster = beginning.clone());
+    }
+    let asked = stack(&asked);
+    (case.trouble)(&sandbox, &asked);
+    let consents: Vec<String> = case.consents.iter().map(|consent| (*consent).into()).collect();
+    plan_for(&sandbox, &asked, case.purpose, &consents)
+}
+
+/// A golden of a plan; what changes with every release is left out.
+fn golden(plan: &Plan, file: &str) -> String {
+    match file {
+        "plan.txt" => render::plan::plan(plan, render::plan::Style::default()),
+        "graph.dot" => render::graph::dot(plan),
+        "plan.json" => {
+            let mut value = render::json::plan(plan);
+            value["tsinfra_version"] = json!("(this one)");
+            serde_json::to_string_pretty(&value).unwrap() + "\n"
+        }
+        other => panic!("{other} is no golden"),
+    }
+}
+
+#[test]
+fn every_case_is_planned_as_its_golden_says() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let (mut differing, mut beginnings) = (Vec::new(), Beginnings::new());
+    for case in &CASES {
+        let plan = plan_of(case, &mut beginnings);
+        for file in ["plan.txt"].iter().chain(case.more) {
+            let shown = golden(&plan, file);
+            let path = folder().join(case.name).join(file);
+            if update {
+                fs::write(&path, &shown).unwrap();
+            } else if fs::read_to_string(&path).ok().as_deref() != Some(&shown) {
+                differing.push(format!("--- {}/{file}\n{shown}", case.name));
+            }
+        }
+    }
+    assert!(differing.is_empty(), "not as the goldens say:\n{}", differing.join("\n"));
+}
+
+#[test]
+fn every_folder_is_a_case_and_every_text_fits_a_screen() {
+    let found: BTreeSet<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(found, CASES.iter().map(|case| case.name.to_owned()).collect());
+    for name in found {
+        let text = fs::read_to_string(folder().join(&name).join("plan.txt")).unwrap();
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+            assert!(line.chars().all(|c| !c.is_control()), "{name}: {line:?}");
+        }
+    }
+}
