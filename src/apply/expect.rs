@@ -18,7 +18,9 @@ pub async fn all<W: World>(world: &W, plan: &Plan) -> Result<(), (StepId, End)> 
     let observed = world.look(&scope).await;
     for (id, step) in &plan.steps {
         let seen = observed.as_ref().map_err(|e| (id.clone(), End::Unseen(e.to_string())))?;
-        broken(step, seen).map_or(Ok(()), |why| Err((id.clone(), End::Stale(why))))?;
+        let expects = step.expects.iter().filter(|expect| !matches!(expect, Expect::Ready { .. }));
+        first_broken(expects, &step.action, seen)
+            .map_or(Ok(()), |why| Err((id.clone(), End::Stale(why))))?;
     }
     Ok(())
 }
@@ -31,7 +33,15 @@ pub fn scope(step: &Step) -> Scope {
 
 /// Which expectation of a step does not hold, as a sentence.
 pub fn broken(step: &Step, observed: &Observed) -> Option<String> {
-    step.expects.iter().find_map(|expect| broken_one(expect, &step.action, observed))
+    first_broken(step.expects.iter(), &step.action, observed)
+}
+
+fn first_broken<'a>(
+    mut expects: impl Iterator<Item = &'a Expect>,
+    action: &Action,
+    observed: &Observed,
+) -> Option<String> {
+    expects.find_map(|expect| broken_one(expect, action, observed))
 }
 
 fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<String> {
@@ -39,7 +49,16 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
     match (expect, live) {
         (Expect::Absent { .. }, None) => None,
         (Expect::Absent { object }, Some(_)) => Some(format!("{object} is there by now")),
-        (Expect::Unchanged { object, .. }, None) => Some(format!("{object} is gone by now")),
+        (Expect::Ready { object }, Some(live)) => {
+            let wanted = live.number("/spec/replicas").unwrap_or(1);
+            let ready = live.number("/status/readyReplicas").unwrap_or(0);
+            (ready < wanted).then(|| {
+                format!("{object} has {ready} of {wanted} members ready: one more would be away")
+            })
+        }
+        (Expect::Unchanged { object, .. } | Expect::Ready { object }, None) => {
+            Some(format!("{object} is gone by now"))
+        }
         (Expect::Unchanged { object, uid, digest }, Some(live)) => {
             let now = match action {
                 Action::Update { manifest, .. } => fields::digest(manifest, &live.value),

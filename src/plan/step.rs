@@ -118,13 +118,21 @@ pub enum Expect {
         /// Digest of the fields the plan looked at; see [`crate::fields::digest`].
         digest: String,
     },
+    /// All members of the StatefulSet are ready. Steps before this one may have to bring that
+    /// about, so it is asked only when the step's turn comes.
+    Ready {
+        /// Its name.
+        object: ObjectKey,
+    },
 }
 
 impl Expect {
     /// The object it is about.
     pub fn object(&self) -> &ObjectKey {
         match self {
-            Self::Absent { object } | Self::Unchanged { object, .. } => object,
+            Self::Absent { object } | Self::Unchanged { object, .. } | Self::Ready { object } => {
+                object
+            }
         }
     }
 }

@@ -238,6 +238,26 @@ pub fn restart(
     blocked
 }
 
+/// The StatefulSets of which all members must be ready when a restart begins: those of its quorum
+/// domain that are there. The set itself is none of them while the restart is to mend it.
+pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<ObjectKey> {
+    let pools = input.desired.clusters.values().find_map(|cluster| {
+        let pool = cluster.pools.iter().find(|pool| pool.set == *set)?;
+        Some((pool, &cluster.pools))
+    });
+    let Some((pool, peers)) = pools else { return Vec::new() };
+    let is_whole = |live: &LiveObject| not_ready(input, pool, live).is_empty();
+    peers
+        .iter()
+        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control))
+        .filter(|peer| match input.observed.objects.get(&peer.set) {
+            Some(live) => peer.set != *set || is_whole(live),
+            None => false,
+        })
+        .map(|peer| peer.set.clone())
+        .collect()
+}
+
 /// The pod that registered under an address.
 fn pod_of(address: &str) -> &str {
     address.split('.').next().unwrap_or(address)

@@ -240,7 +240,11 @@ fn add(
         (false, false) => Risk::None,
     };
     let title = format!("{verb} {key}");
-    let expects = vec![expects];
+    let mut expects = vec![expects];
+    if restarts {
+        let ready = guards::ready_before_restart(input, key);
+        expects.extend(ready.into_iter().map(|object| Expect::Ready { object }));
+    }
     let bytes = 0;
     plan.step(
         id,
