@@ -67,7 +67,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 34] = [
+const CASES: [Case; 35] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -92,6 +92,7 @@ const CASES: [Case; 34] = [
     case("class-missing").first(),
     case("class-policy-mismatch").first().trouble(class_that_deletes),
     case("stranger-object").first().trouble(strangers_service),
+    case("claim-of-a-stranger").first().trouble(strangers_claim),
     case("stale-claims").trouble(claim_left_over),
     case("claims-without-their-founders").trouble(founders_lost),
     case("identity-changed").trouble(another_identity),
@@ -156,6 +157,16 @@ fn strangers_service(sandbox: &Sandbox, _: &Stack) {
     create(sandbox, ObjectKey::global(Kind::Namespace, "tsdb"), json!({}));
     let port = json!({ "name": "web", "port": 80, "protocol": "TCP", "targetPort": 80 });
     create(sandbox, within(Kind::Service, "history"), json!({ "spec": { "ports": [port] } }));
+}
+
+fn strangers_claim(sandbox: &Sandbox, _: &Stack) {
+    create(sandbox, ObjectKey::global(Kind::Namespace, "tsdb"), json!({}));
+    let spec = json!({
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+        "resources": { "requests": { "storage": "20Gi" } },
+    });
+    let claim = within(Kind::PersistentVolumeClaim, "data-history-config-1");
+    create(sandbox, claim, json!({ "spec": spec }));
 }
 
 /// The claim of a fourth DataNode that left the database long ago.

@@ -66,6 +66,26 @@ fn a_pool_restarts_only_after_another_has_come_back_from_its_own_restart() {
     assert_safe(&world);
 }
 
+/// Between the plan and a restart's turn a member may be lost: then it does not begin.
+#[test]
+fn a_restart_does_not_begin_while_a_member_was_lost_meanwhile() {
+    let before = two_pools(Storage::Cloud);
+    let world = sandbox();
+    apply_all(&world, &before.stack());
+    let made = plan(&world, &with(&before, |cluster| cluster.setting = 1));
+    // Lost again and again, so that it is away when the ConfigNodes are done.
+    let outcome = run_until(&world, &made, |_| {
+        world.disturb(|cluster| {
+            cluster.delete(&within(Kind::Pod, "alpha-hot-0"));
+            cluster.advance(Duration::from_millis(500));
+        });
+        false
+    });
+    let ended = &outcome.ended[&id("update/StatefulSet/tsdb/alpha-hot")];
+    assert!(matches!(ended, End::Stale(why) if why.contains("2 of 3 members ready")), "{ended:?}");
+    assert!(!outcome.done.contains(&id("update/StatefulSet/tsdb/alpha-warm")));
+}
+
 /// What Kubernetes knows counts where the database says nothing.
 #[test]
 fn without_a_view_of_the_database_a_pod_that_is_not_ready_still_blocks_a_restart() {
@@ -79,6 +99,43 @@ fn without_a_view_of_the_database_a_pod_that_is_not_ready_still_blocks_a_restart
     });
     let blocked = plan(&world, &with(&before, |cluster| cluster.cpu = 1));
     assert_eq!(rules(&blocked), [("quorum", "StatefulSet/tsdb/alpha-hot")]);
+}
+
+/// What the database knows counts where Kubernetes sees nothing wrong, also of another pool.
+#[test]
+fn a_member_the_database_has_not_heard_of_blocks_a_restart_of_its_whole_domain() {
+    let before = two_pools(Storage::Cloud);
+    let world = sandbox();
+    apply_all(&world, &before.stack());
+    world.disturb(|cluster| {
+        let now = cluster.clock_ms;
+        let database = cluster.databases.get_mut("tsdb/alpha").unwrap();
+        database.member_down("alpha-warm-0.alpha-warm.tsdb.svc.cluster.local", now);
+        // No tick: the pod still says it is ready.
+        cluster.clock_ms += 60_000;
+    });
+    let blocked = plan(&world, &with(&before, |cluster| cluster.setting = 1));
+    let sets = ["StatefulSet/tsdb/alpha-hot", "StatefulSet/tsdb/alpha-warm"];
+    assert_eq!(rules(&blocked), sets.map(|set| ("quorum", set)));
+    assert!(blocked.blocked.iter().all(|entry| entry.reason.contains("alpha-warm-0")));
+}
+
+/// Deleted by hand and held back while it is in use: nothing can be made of it until it is gone.
+#[test]
+fn what_is_being_deleted_is_waited_for_and_not_written_to() {
+    let sketch = two_pools(Storage::Local).stack();
+    let world = sandbox();
+    apply_all(&world, &sketch);
+    let bound = |cluster: &tsinfra::sandbox::Cluster| {
+        let mut volumes = cluster.of_kind(Kind::PersistentVolume);
+        volumes.find(|(_, volume)| volume["status"]["phase"] == "Bound").unwrap().0.clone()
+    };
+    let volume = world.disturb(|cluster| {
+        let volume = bound(cluster);
+        cluster.delete(&volume);
+        volume
+    });
+    assert_eq!(rules(&plan(&world, &sketch)), [("leaving", volume.to_string().as_str())]);
 }
 
 #[test]
@@ -118,6 +175,12 @@ fn protection_is_not_taken_off_by_the_file_that_goes() {
         let set = within(Kind::StatefulSet, set);
         world.disturb(|cluster| cluster.edit_as("kubectl-annotate", &set, &patch)).unwrap();
     }
+    assert_eq!(rules(&destruction(&world, &stack(&open))), [("protected", "cluster.alpha")]);
+    // Nor the file alone, before it is applied; nor what is live alone, were the record lost.
+    apply_all(&world, &stack(&open));
+    assert_eq!(rules(&destruction(&world, &stack(&protected))), [("protected", "cluster.alpha")]);
+    apply_all(&world, &stack(&protected));
+    block_on(world.drop_record("tsdb", "plant")).unwrap();
     assert_eq!(rules(&destruction(&world, &stack(&open))), [("protected", "cluster.alpha")]);
     // First the protection, then the end.
     apply_all(&world, &stack(&open));
