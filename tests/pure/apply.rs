@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::engine::{MemberState, Topology, TopologyMember};
 use serde_json::{Value, json};
+use tsinfra::apply::expect::broken;
 use tsinfra::apply::pods::why_not_ready;
 use tsinfra::apply::wait::{Progress, judge};
 use tsinfra::object::{Kind, ObjectKey};
 use tsinfra::observed::{DatabaseView, EventNote, LiveObject, Observed};
-use tsinfra::plan::step::Until;
+use tsinfra::plan::step::{Action, Expect, Risk, Step, Until};
 
 fn key(kind: Kind, name: &str) -> ObjectKey {
     if kind.namespaced() {
@@ -140,6 +141,40 @@ fn a_claim_is_freed_only_with_its_volume() {
     put(&mut seen, Kind::PersistentVolumeClaim, "data-hot-0", json!({}));
     assert_eq!(counts(&judge(&until, &seen)), (0, 2));
     assert_eq!(judge(&until, &Observed::default()), Progress::Done);
+}
+
+/// A step that expects one thing and does what it is told.
+fn expecting(expect: Expect, action: Action) -> Step {
+    Step {
+        action,
+        title: String::new(),
+        because: String::new(),
+        expects: vec![expect],
+        after: BTreeSet::new(),
+        until: Until::Said,
+        limit_seconds: 1,
+        risk: Risk::None,
+        bytes: 0,
+    }
+}
+
+/// Worlds refuse these too; a step does not even try.
+#[test]
+fn a_step_does_not_begin_on_another_object_of_its_name() {
+    let delete = |uid: &str| {
+        let uid = uid.to_owned();
+        let expect = Expect::Unchanged { object: set(), uid: uid.clone(), digest: String::new() };
+        expecting(expect, Action::Delete { object: set(), uid })
+    };
+    let mut seen = rolled(1);
+    change(&mut seen, Kind::StatefulSet, "hot", |set| set["metadata"]["uid"] = json!("7"));
+    assert_eq!(broken(&delete("7"), &seen), None);
+    assert!(broken(&delete("6"), &seen).unwrap().contains("another object"));
+    assert!(broken(&delete("7"), &Observed::default()).unwrap().contains("gone by now"));
+    let create = Action::Create { object: set(), manifest: json!({}) };
+    let create = expecting(Expect::Absent { object: set() }, create);
+    assert_eq!(broken(&create, &Observed::default()), None);
+    assert!(broken(&create, &seen).unwrap().contains("is there by now"));
 }
 
 fn until_joined() -> Until {
