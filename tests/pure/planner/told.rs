@@ -209,6 +209,24 @@ fn a_plan_whose_world_has_changed_writes_nothing() {
     assert!(bytes(&world) == untouched, "a stale plan wrote something");
 }
 
+/// After the first refusal nothing starts, also nothing that does not rely on it.
+#[test]
+fn after_a_step_that_failed_no_other_starts() {
+    let stack = two_pools(Storage::Cloud).stack();
+    let world = Watched::over(sandbox(), &stack);
+    let made = plan(&world, &stack);
+    let budget = id("create/PodDisruptionBudget/tsdb/alpha-control");
+    let is_before = |kind: Kind| kind < Kind::PodDisruptionBudget;
+    let ahead = made.steps.values().filter_map(|step| step.action.object());
+    world.lose_answer(ahead.filter(|object| is_before(object.kind)).count(), false);
+    let outcome = run(&world, &made);
+    assert!(matches!(outcome.ended[&budget], End::Unknown(_)), "{outcome:#?}");
+    // What had begun by then settles; what comes after it does not begin.
+    let hot = id("create/StatefulSet/tsdb/alpha-hot");
+    let mut begun = outcome.done.iter().chain(outcome.ended.keys());
+    assert!(!begun.any(|step| *step == hot), "{outcome:#?}");
+}
+
 /// What cannot come up times out with the reason, nothing after it is touched, and the way back is
 /// said: an ordered set does not replace its broken pod by itself.
 #[test]
