@@ -43,6 +43,11 @@ proptest! {
                     let members = local.map(|c| c.control + c.pools.iter().sum::<u32>());
                     prop_assert_eq!(left.len(), members.sum::<u32>() as usize);
                 }
+                // What is kept is kept on record, with the id of the cluster it is of.
+                Kind::ConfigMap => {
+                    let keeps = claims.keys().any(|name| kept(name));
+                    prop_assert_eq!(left.len(), usize::from(keeps));
+                }
                 _ => prop_assert!(left.is_empty(), "{:#?}", left),
             }
         }
