@@ -98,7 +98,7 @@ fn pool_steps(
         None if is_rolled(input, pool) => return,
         None => {
             let members = count(pool.addresses.len(), pool.title);
-            let title = format!("wait for {members} to be ready");
+            let title = format!("wait for {members} of `{}` to be ready", pool.set.name);
             let because = "what comes after needs them".to_owned();
             let step = waiting(title, because, after, until, limit);
             plan.step(ready_id(&pool.set), step);
@@ -114,7 +114,7 @@ fn pool_steps(
 /// Waits until the database lists a pool's members as running.
 fn join(plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool, because: &str) {
     let members = count(pool.addresses.len(), pool.title);
-    let title = format!("see {members} running in the database");
+    let title = format!("see {members} of `{}` running in the database", pool.set.name);
     let joined = Until::Joined { cluster: cluster.to_owned(), addresses: pool.addresses.clone() };
     let after = settled(&pool.set).into();
     let step = waiting(title, because.to_owned(), after, joined, JOIN_SECONDS);
