@@ -8,6 +8,7 @@ mod confirm;
 mod destroy;
 mod exit;
 mod graph;
+mod holder;
 mod planning;
 mod plan_verb;
 mod progress;
@@ -16,6 +17,7 @@ mod screen;
 mod show;
 mod source;
 mod status;
+mod unlock;
 mod validate;
 mod version;
 mod worlds;
@@ -53,6 +55,7 @@ fn run(arguments: &Arguments, screen: &Screen) -> Result<Exit, Failure> {
         Verb::Destroy(options) => destroy::run(options, target, screen),
         Verb::Show(options) => show::run(options, target, screen),
         Verb::Status(options) => status::run(options, target, screen),
+        Verb::Unlock(options) => unlock::run(options, target, screen),
         Verb::Graph(options) => graph::run(options, target, screen),
         Verb::Version(options) => version::run(options, screen),
         Verb::Completions(options) => completions::run(options, screen),

@@ -8,6 +8,7 @@ pub mod fields;
 pub mod stack;
 pub mod inventory;
 pub mod observed;
+pub mod lock;
 pub mod plan;
 pub mod world;
 pub mod desired;

@@ -13,6 +13,7 @@ mod perform;
 mod preview;
 mod record;
 mod request;
+mod swap;
 #[cfg(test)]
 mod scripted;
 mod watch;
@@ -26,7 +27,10 @@ use tokio::sync::OnceCell as AsyncOnceCell;
 
 pub use connect::LiveOptions;
 
+use serde_json::Value;
+
 use crate::inventory::Inventory;
+use crate::object::ObjectKey;
 use crate::observed::{Observed, Scope};
 use crate::plan::step::Action;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
@@ -101,6 +105,19 @@ impl World for Live {
 
     async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
         record::drop_record(self.door().await?, namespace, stack).await
+    }
+
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused> {
+        swap::swap(self.door().await?, object, manifest, version).await
+    }
+
+    fn time_of_day(&self) -> String {
+        format!("{:.6}", jiff::Timestamp::now())
     }
 
     async fn stir(&self, scope: &Scope, at_most: Duration) {

@@ -41,6 +41,8 @@ pub enum Kind {
     PersistentVolume,
     /// The inventory.
     ConfigMap,
+    /// The stack's lock.
+    Lease,
     /// Governing (headless) and client Services.
     Service,
     /// One a quorum domain.
@@ -55,12 +57,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order they come to be.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Node,
         Self::Namespace,
         Self::StorageClass,
         Self::PersistentVolume,
         Self::ConfigMap,
+        Self::Lease,
         Self::Service,
         Self::PodDisruptionBudget,
         Self::StatefulSet,
@@ -74,6 +77,7 @@ impl Kind {
             Self::StorageClass => "storage.k8s.io/v1",
             Self::PodDisruptionBudget => "policy/v1",
             Self::StatefulSet => "apps/v1",
+            Self::Lease => "coordination.k8s.io/v1",
             Self::Node
             | Self::Namespace
             | Self::PersistentVolume
@@ -92,6 +96,7 @@ impl Kind {
             Self::StorageClass => "StorageClass",
             Self::PersistentVolume => "PersistentVolume",
             Self::ConfigMap => "ConfigMap",
+            Self::Lease => "Lease",
             Self::Service => "Service",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::StatefulSet => "StatefulSet",
@@ -108,6 +113,7 @@ impl Kind {
             Self::StorageClass => "storageclasses",
             Self::PersistentVolume => "persistentvolumes",
             Self::ConfigMap => "configmaps",
+            Self::Lease => "leases",
             Self::Service => "services",
             Self::PodDisruptionBudget => "poddisruptionbudgets",
             Self::StatefulSet => "statefulsets",

@@ -258,6 +258,23 @@ impl World for Sandbox {
         })
     }
 
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused> {
+        self.transact(|cluster| api::swap(cluster, object, manifest, version))?;
+        let cluster = self.cluster.borrow();
+        let written =
+            cluster.get(object).map(|value| values::text(value, "/metadata/resourceVersion"));
+        Ok(written.unwrap_or_default().to_owned())
+    }
+
+    fn time_of_day(&self) -> String {
+        self.cluster.borrow().timestamp()
+    }
+
     async fn stir(&self, scope: &Scope, at_most: Duration) {
         let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
         let end = self.cluster.borrow().clock_ms.saturating_add(at_most);

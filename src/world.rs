@@ -32,6 +32,19 @@ pub trait World {
     /// Removes the stack's record, once nothing is left that it describes.
     async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused>;
 
+    /// Writes an object of tsinfra's own by compare-and-swap: makes it if `version` is `None` and it
+    /// is not there, replaces it if its `resourceVersion` is still that. Anything else is
+    /// [`Refused::Stale`]. Answers the new version.
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused>;
+
+    /// The time of day in RFC 3339, with microseconds: for people to read, never to decide by.
+    fn time_of_day(&self) -> String;
+
     /// Returns as soon as something in the scope may have changed, or after `at_most`.
     async fn stir(&self, scope: &Scope, at_most: Duration);
 

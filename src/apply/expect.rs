@@ -1,5 +1,7 @@
 //! Whether the world is still what a plan was made for.
 
+use std::collections::BTreeSet;
+
 use crate::fields;
 use crate::observed::{Observed, Scope};
 use crate::plan::Plan;
@@ -10,13 +12,24 @@ use super::step::End;
 
 /// Checks what every step expects, before anything is written.
 pub async fn all<W: World>(world: &W, plan: &Plan) -> Result<(), (StepId, End)> {
-    let gets = plan.steps.values().flat_map(|step| &step.expects);
+    all_but(world, plan, &BTreeSet::new()).await
+}
+
+/// Checks what every step expects but for those that are done.
+pub async fn all_but<W: World>(
+    world: &W,
+    plan: &Plan,
+    done: &BTreeSet<StepId>,
+) -> Result<(), (StepId, End)> {
+    let steps: Vec<(&StepId, &Step)> =
+        plan.steps.iter().filter(|(id, _)| !done.contains(id)).collect();
+    let gets = steps.iter().flat_map(|(_, step)| &step.expects);
     let scope = Scope { gets: gets.map(|e| e.object().clone()).collect(), ..Scope::default() };
     if scope.gets.is_empty() {
         return Ok(());
     }
     let observed = world.look(&scope).await;
-    for (id, step) in &plan.steps {
+    for (id, step) in steps {
         let seen = observed.as_ref().map_err(|e| (id.clone(), End::Unseen(e.to_string())))?;
         let expects = step.expects.iter().filter(|expect| !matches!(expect, Expect::Ready { .. }));
         first_broken(expects, &step.action, seen)

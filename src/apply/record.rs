@@ -3,24 +3,27 @@
 use crate::inventory::Inventory;
 use crate::observed::{DatabaseView, Scope};
 use crate::plan::{Plan, Purpose};
-use crate::world::World;
+use crate::world::{Refused, World};
 
 use super::Outcome;
 
 /// Looks at everything the record names and keeps what is there. Once a destroy is complete, the
 /// record goes with the last object it names; what `retain` keeps is kept on record.
-pub async fn settle<W: World>(world: &W, plan: &Plan, outcome: &mut Outcome) {
+///
+/// Answers whether nothing is left of the stack.
+pub async fn settle<W: World>(world: &W, plan: &Plan, outcome: &mut Outcome) -> bool {
     let complete = outcome.done.len() == plan.steps.len();
     let result = match what_is_there(world, plan).await {
         Ok(record) if plan.purpose == Purpose::Destroy && complete && record.items.is_empty() => {
-            world.drop_record(&plan.namespace, &plan.stack).await.map_err(|e| e.to_string())
+            world.drop_record(&plan.namespace, &plan.stack).await.map(|()| true)
         }
-        Ok(record) => world.keep(&record).await.map_err(|refused| refused.to_string()),
-        Err(why) => Err(why),
+        Ok(record) => world.keep(&record).await.map(|()| false),
+        Err(why) => Err(Refused::Unknown(why)),
     };
-    if let Err(why) = result {
-        outcome.record.get_or_insert(why);
-    }
+    result.unwrap_or_else(|refused| {
+        outcome.record.get_or_insert(refused.to_string());
+        false
+    })
 }
 
 /// The plan's record with what is gone left out, and with uids and cluster ids filled in.

@@ -10,6 +10,7 @@ use crate::world::{Refused, Unseen, World};
 
 use super::event::{Event, What};
 use super::expect;
+use super::hold::Hold;
 use super::wait::{self, Progress};
 
 /// How long to wait for news before looking again anyway.
@@ -38,6 +39,8 @@ pub enum End {
     Interrupted,
     /// The world could not be read.
     Unseen(String),
+    /// The stack's lock is somebody else's by now; nothing was done after that.
+    Lost(String),
 }
 
 impl End {
@@ -51,6 +54,7 @@ impl End {
             Self::TimedOut(why) => ("timed out", why),
             Self::Interrupted => ("interrupted", "stopped by the user; it may still come"),
             Self::Unseen(why) => ("unseen", why),
+            Self::Lost(why) => ("lost the lock", why),
         }
     }
 }
@@ -77,6 +81,7 @@ pub async fn run<W: World>(
     plan: &Plan,
     id: &StepId,
     step: &Step,
+    hold: Option<&Hold<'_, W>>,
     stop: &AtomicBool,
     tell: &RefCell<impl FnMut(&Event)>,
 ) -> (StepId, End) {
@@ -86,8 +91,8 @@ pub async fn run<W: World>(
     };
     let begun = world.elapsed();
     say(What::Begun);
-    let end = match act(world, step).await {
-        Ok(()) => until(world, plan, step, stop, &say).await.err().unwrap_or(End::Done),
+    let end = match act(world, id, step, hold).await {
+        Ok(()) => until(world, plan, step, hold, stop, &say).await.err().unwrap_or(End::Done),
         Err(end) => end,
     };
     match &end {
@@ -100,12 +105,20 @@ pub async fn run<W: World>(
     (id.clone(), end)
 }
 
-async fn act<W: World>(world: &W, step: &Step) -> Result<(), End> {
+async fn act<W: World>(
+    world: &W,
+    id: &StepId,
+    step: &Step,
+    hold: Option<&Hold<'_, W>>,
+) -> Result<(), End> {
     if !step.expects.is_empty() {
         let observed = world.look(&expect::scope(step)).await?;
         if let Some(why) = expect::broken(step, &observed) {
             return Err(End::Stale(why));
         }
+    }
+    if let (Some(hold), Some(_)) = (hold, step.action.object()) {
+        hold.begin(id).await?;
     }
     Ok(world.perform(&step.action).await?)
 }
@@ -114,6 +127,7 @@ async fn until<W: World>(
     world: &W,
     plan: &Plan,
     step: &Step,
+    hold: Option<&Hold<'_, W>>,
     stop: &AtomicBool,
     say: &impl Fn(What),
 ) -> Result<(), End> {
@@ -156,6 +170,9 @@ async fn until<W: World>(
         }
         if stop.load(Ordering::Relaxed) {
             return Err(End::Interrupted);
+        }
+        if let Some(hold) = hold {
+            hold.renew().await?;
         }
         world.stir(&scope, LOOK_AGAIN.min(deadline.saturating_sub(world.elapsed()))).await;
         // A world that never sleeps must still let the steps beside this one have their turn.

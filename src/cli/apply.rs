@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::args::{ApplyOptions, TargetOptions};
 use super::exit::{Exit, Failure};
@@ -9,8 +10,11 @@ use super::progress::Progress;
 use super::screen::Screen;
 use super::source::{Input, Source};
 use super::worlds::{self, AnyWorld};
-use super::{confirm, plan_verb, planning, source};
+use super::{confirm, holder, plan_verb, planning, source};
+use crate::apply::event::Event;
+use crate::apply::hold::Claim;
 use crate::apply::{self, Outcome};
+use crate::lock::Lock;
 use crate::plan::{Plan, Purpose};
 use crate::render;
 use crate::survey::connection;
@@ -40,8 +44,6 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
         return Ok(Exit::Blocked);
     }
     if plan.steps.is_empty() {
-        // There may still be something to remember, such as a database's id.
-        runtime.block_on(carry_out(&world, &plan, options.json, screen))?;
         return Ok(Exit::Done);
     }
     if !options.auto_approve {
@@ -49,7 +51,8 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
             format!("Apply this to stack `{}` {}?", plan.stack, render::plan::place(&plan));
         confirm::ask(&question, "yes", "--auto-approve", screen)?;
     }
-    let exit = runtime.block_on(carry_out(&world, &plan, options.json, screen))?;
+    let patience = options.lock.patience;
+    let exit = runtime.block_on(carry_out(&world, &plan, patience, options.json, screen))?;
     if exit == Exit::Done && !options.json {
         screen.print(&render::outcome::reach(&source.stack));
     }
@@ -110,7 +113,13 @@ fn saved_plan(
     if plan.steps.is_empty() {
         return Ok(Exit::Done);
     }
-    planning::runtime()?.block_on(carry_out(&world, plan, options.json, screen))
+    planning::runtime()?.block_on(carry_out(
+        &world,
+        plan,
+        options.lock.patience,
+        options.json,
+        screen,
+    ))
 }
 
 /// Shows the plan that is about to be carried out.
@@ -127,6 +136,7 @@ pub(super) fn present(plan: &Plan, full: bool, json: bool, screen: &Screen) {
 pub(super) async fn carry_out(
     world: &AnyWorld,
     plan: &Plan,
+    patience: Duration,
     json: bool,
     screen: &Screen,
 ) -> Result<Exit, Failure> {
@@ -136,11 +146,21 @@ pub(super) async fn carry_out(
         screen.line("");
     }
     let progress = Progress::new(screen, json);
-    let outcome = apply::run(world, plan, &stop, |event| progress.tell(plan, event)).await;
+    let claim = Claim { holder: holder::name(), purpose: purpose(plan).to_owned(), patience };
+    let tell = |event: &Event| progress.tell(plan, event);
+    let waiting = |lock: &Lock| progress.wait_for(lock);
+    let outcome = apply::run(world, plan, &claim, &stop, tell, waiting).await;
     progress.finish();
     watch.abort();
     conclude(plan, &outcome, json, screen);
     Ok(Exit::of(plan, &outcome, stop.load(Ordering::Relaxed)))
+}
+
+fn purpose(plan: &Plan) -> &'static str {
+    match plan.purpose {
+        Purpose::Apply => "apply",
+        Purpose::Destroy => "destroy",
+    }
 }
 
 fn conclude(plan: &Plan, outcome: &Outcome, json: bool, screen: &Screen) {

@@ -1,9 +1,12 @@
 //! The words of the command line and their help.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use crate::stack;
 
 /// Plan, apply and destroy time-series databases on Kubernetes from one TOML file.
 ///
@@ -83,6 +86,12 @@ Examples:
   tsinfra status stack.toml --json
 POD says `ready` or why not; DATABASE is the member's id and state in the database's own words.";
 
+const UNLOCK_EXAMPLES: &str = "\
+Examples:
+  tsinfra unlock stack.toml
+A dead holder's lock runs out by itself after 60 s without a sign of life, so this is rarely
+needed. A holder that lives finds out before its next write, writes nothing more, and halts.";
+
 const GRAPH_EXAMPLES: &str = "\
 Examples:
   tsinfra graph stack.toml | dot -Tsvg > plan.svg
@@ -113,6 +122,9 @@ pub(super) enum Verb {
     /// Show members, pods, claims and the database's own view side by side
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
+    /// Take the lock away from an apply that will not let go; look at `status` first
+    #[command(after_help = UNLOCK_EXAMPLES)]
+    Unlock(UnlockOptions),
     /// Print the steps of a plan as a graph in DOT, for Graphviz
     #[command(after_help = GRAPH_EXAMPLES)]
     Graph(GraphOptions),
@@ -134,7 +146,7 @@ impl Verb {
             Self::Show(options) => options.json,
             Self::Status(options) => options.json,
             Self::Version(options) => options.json,
-            Self::Graph(_) | Self::Completions(_) => false,
+            Self::Graph(_) | Self::Completions(_) | Self::Unlock(_) => false,
         }
     }
 }
@@ -232,7 +244,35 @@ pub(super) struct ApplyOptions {
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
+    pub(super) lock: LockOptions,
+    #[command(flatten)]
     pub(super) consent: ConsentOptions,
+}
+
+/// How long to wait for another apply.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct LockOptions {
+    /// How long to wait for another apply or destroy of the stack to end; a dead one's lock runs
+    /// out after 60s
+    #[arg(long = "lock-timeout", value_name = "DURATION", default_value = "90s", value_parser = patience)]
+    pub(super) patience: Duration,
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s") {
+        return Ok(Duration::ZERO);
+    }
+    stack::duration::seconds(text).map(Duration::from_secs).map_err(|error| error.to_string())
+}
+
+/// Options of `unlock`.
+#[derive(Debug, Args)]
+pub(super) struct UnlockOptions {
+    #[command(flatten)]
+    pub(super) stack: StackArgument,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) auto_approve: bool,
 }
 
 /// Options of `destroy`.
@@ -246,6 +286,8 @@ pub(super) struct DestroyOptions {
     /// Print events as JSON, one a line; needs --auto-approve
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) lock: LockOptions,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
 }

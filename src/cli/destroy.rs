@@ -35,5 +35,5 @@ pub(super) fn run(
         let question = format!("Destroy stack `{}` {place}? Type its name to confirm.", plan.stack);
         confirm::ask(&question, &plan.stack, "--auto-approve", screen)?;
     }
-    runtime.block_on(carry_out(&world, &plan, options.json, screen))
+    runtime.block_on(carry_out(&world, &plan, options.lock.patience, options.json, screen))
 }

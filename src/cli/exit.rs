@@ -41,6 +41,8 @@ impl Exit {
             Self::Done
         } else if interrupted {
             Self::Interrupted
+        } else if outcome.not_held.is_some() {
+            Self::Error
         } else if ended(|end| matches!(end, End::TimedOut(_))) {
             Self::TimedOut
         } else {

@@ -10,9 +10,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::screen::Screen;
 use crate::apply::event::{Event, What};
+use crate::lock::Lock;
 use crate::plan::Plan;
 use crate::plan::step::StepId;
-use crate::render::{events, json};
+use crate::render::{events, json, outcome};
 
 /// How often a moving bar moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -37,6 +38,16 @@ impl<'a> Progress<'a> {
             Self::Bars(*screen, MultiProgress::with_draw_target(draw), RefCell::default())
         } else {
             Self::Lines(screen)
+        }
+    }
+
+    /// Says who has the lock that is waited for.
+    pub(super) fn wait_for(&self, lock: &Lock) {
+        let text = outcome::lock_wait(lock);
+        match self {
+            Self::Json(screen) => screen.json_line(&json::lock_wait(lock)),
+            Self::Lines(screen) => screen.line(&text),
+            Self::Bars(_, all, _) => drop(all.println(text)),
         }
     }
 

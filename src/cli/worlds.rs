@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::exit::Failure;
+use serde_json::Value;
+
 use crate::inventory::Inventory;
 use crate::live::{Live, LiveOptions};
+use crate::object::ObjectKey;
 use crate::observed::{Observed, Scope};
 use crate::plan::Connection;
 use crate::plan::step::Action;
@@ -131,6 +134,25 @@ impl World for AnyWorld {
         match self {
             Self::Sandbox(world) => world.drop_record(namespace, stack).await,
             Self::Live(world) => world.drop_record(namespace, stack).await,
+        }
+    }
+
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused> {
+        match self {
+            Self::Sandbox(world) => world.swap(object, manifest, version).await,
+            Self::Live(world) => world.swap(object, manifest, version).await,
+        }
+    }
+
+    fn time_of_day(&self) -> String {
+        match self {
+            Self::Sandbox(world) => world.time_of_day(),
+            Self::Live(world) => world.time_of_day(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::events;
 use super::paint::Paint;
 use super::steps;
 use crate::apply::event::{Event, What};
+use crate::lock::Lock;
 use crate::object::ObjectKey;
 use crate::plan::step::{Action, Risk, Step, StepId};
 use crate::plan::{Change, Operation, Plan, Purpose};
@@ -131,6 +132,16 @@ pub fn event(plan: &Plan, event: &Event) -> Value {
     let hook =
         json!({ "id": event.step, "address": address, "at_seconds": event.at.as_secs_f64() });
     line(level, kind, &message, json!({ "hook": hook, "detail": more }))
+}
+
+/// Who holds the lock that is waited for, as a line of a stream.
+pub fn lock_wait(lock: &Lock) -> Value {
+    let Lock { holder, purpose, acquired, renewed, epoch, step } = lock;
+    let held = json!({
+        "holder": holder, "purpose": purpose, "acquired": acquired, "renewed": renewed,
+        "epoch": epoch, "step": step,
+    });
+    line("info", "lock_wait", &format!("locked by {holder}"), json!({ "lock": held }))
 }
 
 /// The end of a stream.

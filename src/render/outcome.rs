@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::paint::Paint;
 use super::text::{count, fold, harmless};
 use crate::apply::Outcome;
+use crate::apply::hold::NotHeld;
+use crate::lock::Lock;
 use crate::plan::step::Action;
 use crate::plan::{Plan, Purpose};
 use crate::stack::{Cluster, ExposeKind, Stack};
@@ -28,9 +30,26 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
     }
 }
 
+/// Who holds a stack, in two lines.
+pub fn held_by(lock: &Lock) -> String {
+    let Lock { holder, purpose, acquired, renewed, epoch: _, step } = lock;
+    let step = if step.is_empty() { "none yet" } else { step };
+    let line = format!("The stack is locked by {holder}, for `{purpose}`, since {acquired}.");
+    let more = format!("Last sign of life {renewed}; last step begun: {step}.");
+    format!("{}\n{}\n", fold(&line, "", "  "), fold(&more, "", "  "))
+}
+
+/// What is said while a lock is waited for.
+pub fn lock_wait(lock: &Lock) -> String {
+    format!("{}Waiting for it to let go.", held_by(lock))
+}
+
 /// The closing lines of a run that ended early: what was done, what was not, the way on.
 pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     let (done, all) = (outcome.done.len(), count(plan.steps.len(), "step"));
+    if let Some(not_held) = &outcome.not_held {
+        return no_lock(not_held, paint);
+    }
     let mut text = format!("\n{} {done} of {all} done.\n", paint.removed("Halted part-way."));
     for (id, end) in &outcome.ended {
         let title = plan.steps.get(id).map_or(id.0.as_str(), |step| &step.title);
@@ -60,6 +79,22 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     };
     let _ = writeln!(text, "{}", fold(&way_on, "", ""));
     text
+}
+
+fn no_lock(not_held: &NotHeld, paint: Paint) -> String {
+    let head = paint.removed("Not applied: the stack's lock was not to be had.");
+    match not_held {
+        NotHeld::Taken(lock) => format!(
+            "\n{head}\n{}{}\n",
+            held_by(lock),
+            fold(
+                "Wait for it with --lock-timeout; if it hangs, see `tsinfra unlock --help`.",
+                "",
+                ""
+            )
+        ),
+        NotHeld::Failed(why) => format!("\n{head}\n{}\n", fold(&harmless(why), "", "  ")),
+    }
 }
 
 /// How to reach every cluster of a stack.

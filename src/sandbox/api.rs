@@ -61,6 +61,28 @@ pub(super) fn create(
     Ok(())
 }
 
+/// Compare-and-swap: makes an object that is not there, or replaces what is not the server's of one
+/// that is still of this version.
+pub(super) fn swap(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    manifest: &Value,
+    version: Option<&str>,
+) -> Result<(), Denial> {
+    let Some(version) = version else { return create(cluster, key, manifest, FIELD_MANAGER) };
+    let live = cluster.get(key).map(|live| text(live, "/metadata/resourceVersion"));
+    if live != Some(version) {
+        return Err(Denial::Stale(format!("{key} has been modified")));
+    }
+    cluster.change(FIELD_MANAGER, key, |live| {
+        for part in ["labels", "annotations"] {
+            live["metadata"][part] = manifest["metadata"][part].clone();
+        }
+        live["spec"] = manifest["spec"].clone();
+    });
+    Ok(())
+}
+
 /// Server-side apply, as tsinfra, to the object with this uid and no other.
 pub(super) fn apply(
     cluster: &mut Cluster,

@@ -9,7 +9,7 @@ use crate::object::{Kind, ObjectKey};
 /// Fills in what the sender left to the server.
 pub(super) fn fill_in(key: &ObjectKey, value: &mut Value) {
     match key.kind {
-        Kind::Node | Kind::ConfigMap | Kind::PodDisruptionBudget => {}
+        Kind::Node | Kind::ConfigMap | Kind::Lease | Kind::PodDisruptionBudget => {}
         Kind::Namespace => {
             put(value, &["metadata", "labels", "kubernetes.io/metadata.name"], json!(key.name));
             fill(value, &["spec", "finalizers"], json!(["kubernetes"]));

@@ -117,9 +117,12 @@ pub(super) fn check_change(
             }
             Ok(())
         }
-        Kind::Node | Kind::Namespace | Kind::ConfigMap | Kind::PodDisruptionBudget | Kind::Pod => {
-            Ok(())
-        }
+        Kind::Node
+        | Kind::Namespace
+        | Kind::ConfigMap
+        | Kind::Lease
+        | Kind::PodDisruptionBudget
+        | Kind::Pod => Ok(()),
     }
 }
 

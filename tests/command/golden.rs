@@ -5,8 +5,18 @@ use std::path::PathBuf;
 
 use super::{err, folder, out, run};
 
-const VERBS: [&str; 9] =
-    ["validate", "plan", "apply", "destroy", "show", "status", "graph", "version", "completions"];
+const VERBS: [&str; 10] = [
+    "validate",
+    "plan",
+    "apply",
+    "destroy",
+    "show",
+    "status",
+    "unlock",
+    "graph",
+    "version",
+    "completions",
+];
 
 /// Holds a text against `golden/NAME.txt`, or writes it there with `UPDATE_GOLDEN=1`.
 fn check(name: &str, text: &str) {

@@ -41,7 +41,7 @@ macro_rules! journeys {
     };
 }
 
-journeys!(growing, keeping, refused, saved, killed, waiting);
+journeys!(growing, keeping, refused, saved, killed, waiting, locked);
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
 const LOCAL: &str = include_str!("stacks/local.toml");
@@ -203,4 +203,25 @@ fn waiting(stage: &dyn Stage, told: &mut Transcript<'_>) {
         assert!(stage.tsinfra(&["status"]).text.contains(why.split(": ").last().unwrap_or(why)));
         told.run(&["destroy", "--auto-approve"]);
     }
+}
+
+/// A stack that somebody else is at is left alone; a lock can be taken away.
+fn locked(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(CLOUD, "locked").replace("nodes = 3\n", "nodes = 1\n");
+    stage.write("stack.toml", &stack);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    told.run(&["unlock", "--auto-approve"]);
+    stage.write("stack.toml", &stack.replacen("memory = \"4Gi\"", "memory = \"5Gi\"", 1));
+    told.remark("anna's apply is under way, and does not come back");
+    stage.lock_as("anna@elsewhere, process 7", "locked", "locked");
+    told.run(&["apply", "--auto-approve", "--lock-timeout", "0"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["unlock", "--auto-approve"]);
+    told.run(&["apply", "--auto-approve"]);
+    told.remark("the same again, but ben waits until her lock runs out");
+    stage.lock_as("anna@elsewhere, process 7", "locked", "locked");
+    let run = stage.tsinfra(&["destroy", "--auto-approve"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    assert!(run.text.contains("locked by anna@elsewhere, process 7"), "{}", run.text);
+    told.state("locked", "locked");
 }

@@ -16,7 +16,7 @@ use tsinfra::observed::{Observed, Scope};
 use tsinfra::world::World;
 
 use crate::bed::bed;
-use crate::stage::Stage;
+use crate::stage::{Stage, lock};
 use crate::twin::Twin;
 
 /// How long the control plane's controllers get to follow what another manager did.
@@ -43,6 +43,11 @@ impl KubernetesStage {
     /// The same place, for a user who may do nothing.
     pub(crate) fn without_rights(self) -> Self {
         Self { kubeconfig: bed().operator_kubeconfig.clone(), ..self }
+    }
+
+    /// The product's own door to it.
+    fn world(&self) -> Live {
+        Live::open(LiveOptions { kubeconfig: Some(self.kubeconfig.clone()), context: None })
     }
 
     /// The twin of the databases.
@@ -109,8 +114,11 @@ impl Stage for KubernetesStage {
         runtime().block_on(patch(&self.kubeconfig, manager, object, merge));
     }
 
+    fn lock_as(&self, holder: &str, namespace: &str, stack: &str) {
+        runtime().block_on(lock(&self.world(), holder, namespace, stack));
+    }
+
     fn look(&self, scope: &Scope) -> Observed {
-        let options = LiveOptions { kubeconfig: Some(self.kubeconfig.clone()), context: None };
-        runtime().block_on(async { Live::open(options).look(scope).await }).expect("a look")
+        runtime().block_on(self.world().look(scope)).expect("a look")
     }
 }

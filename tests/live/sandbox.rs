@@ -9,7 +9,7 @@ use tsinfra::observed::{Observed, Scope};
 use tsinfra::sandbox::Sandbox;
 use tsinfra::world::World;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, lock};
 
 /// A sandbox in a folder of its own.
 pub(crate) struct SandboxStage {
@@ -38,6 +38,12 @@ impl Stage for SandboxStage {
             cluster.edit_as(manager, object, patch).expect("an edit");
             cluster.advance(std::time::Duration::from_secs(30));
         });
+    }
+
+    fn lock_as(&self, holder: &str, namespace: &str, stack: &str) {
+        let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(lock(&sandbox, holder, namespace, stack));
     }
 
     fn look(&self, scope: &Scope) -> Observed {

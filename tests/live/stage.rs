@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde_json::Value;
+use tsinfra::apply::hold::{self, Claim};
 use tsinfra::object::ObjectKey;
 use tsinfra::observed::{Observed, Scope};
+use tsinfra::world::World;
 
 /// How a run of the program ended.
 pub(crate) struct Run {
@@ -29,6 +33,9 @@ pub(crate) trait Stage {
 
     /// What is there, seen through the product's own eyes.
     fn look(&self, scope: &Scope) -> Observed;
+
+    /// Takes a stack's lock as somebody who is never heard of again.
+    fn lock_as(&self, holder: &str, namespace: &str, stack: &str);
 
     /// The program, ready to be started in this place.
     fn program(&self, arguments: &[&str]) -> Command {
@@ -56,4 +63,12 @@ pub(crate) trait Stage {
     fn write(&self, name: &str, text: &str) {
         fs::write(self.folder().join(name), text).expect("the folder takes a file");
     }
+}
+
+/// Takes a lock and forgets that it did.
+pub(crate) async fn lock<W: World>(world: &W, holder: &str, namespace: &str, stack: &str) {
+    let claim =
+        Claim { holder: holder.to_owned(), purpose: "apply".to_owned(), patience: Duration::ZERO };
+    let taken = hold::take(world, namespace, stack, &claim, &AtomicBool::new(false), |_| ()).await;
+    assert!(taken.is_ok(), "the lock was not free");
 }

@@ -9,6 +9,7 @@ use crate::stage::Stage;
 fn scope(stack: &str, namespace: &str) -> Scope {
     let inside = [
         Kind::ConfigMap,
+        Kind::Lease,
         Kind::Service,
         Kind::PodDisruptionBudget,
         Kind::StatefulSet,
@@ -80,7 +81,7 @@ fn facts(key: &ObjectKey, live: &LiveObject) -> String {
             text("/spec/containers/0/resources/limits/memory")
         ),
         Kind::StorageClass => format!("{} {}", text("/provisioner"), text("/reclaimPolicy")),
-        Kind::Namespace | Kind::ConfigMap | Kind::Node => String::new(),
+        Kind::Namespace | Kind::ConfigMap | Kind::Lease | Kind::Node => String::new(),
     }
 }
 

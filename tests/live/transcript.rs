@@ -64,17 +64,27 @@ fn masked(text: &str) -> String {
     let mut shown = String::new();
     let mut progressing = false;
     for line in text.lines() {
-        let ends = ["Apply complete!", "Destroy complete!", "Halted part-way."];
+        let ends = ["Apply complete!", "Destroy complete!", "Halted part-way.", "Not applied:"];
         if ends.iter().any(|end| line.starts_with(end)) {
             progressing = false;
         }
         if !progressing {
-            let line = without_place(line);
+            let line = without_time(&without_place(line));
             let _ = writeln!(shown, "{line}");
         }
         progressing |= line.starts_with("Steps: ");
     }
     shown
+}
+
+/// Times of day as `TIME`.
+fn without_time(line: &str) -> String {
+    let masked = |word: &str| {
+        let bare = word.trim_end_matches(['.', ';', ',']);
+        let is_time = bare.starts_with("20") && bare.ends_with('Z') && bare.contains('T');
+        if is_time { format!("TIME{}", &word[bare.len()..]) } else { word.to_owned() }
+    };
+    line.split(' ').map(masked).collect::<Vec<String>>().join(" ")
 }
 
 fn without_place(line: &str) -> String {

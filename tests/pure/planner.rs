@@ -6,6 +6,7 @@ mod cases;
 mod ends;
 mod interrupted;
 mod laws;
+mod locked;
 mod sketch;
 mod told;
 mod watched;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use proptest::prelude::ProptestConfig;
 use serde_json::Value;
 use tsinfra::apply::event::Event;
+use tsinfra::apply::hold::Claim;
 use tsinfra::apply::{self, Outcome};
 use tsinfra::object::{Kind, LABEL_STACK, Labels, ObjectKey};
 use tsinfra::plan::{Plan, Purpose};
@@ -51,6 +53,12 @@ fn destruction<W: World>(world: &W, stack: &Stack) -> Plan {
     plan_for(world, stack, Purpose::Destroy, &[])
 }
 
+/// A claim to the lock that waits for nobody.
+fn claim(holder: &str) -> Claim {
+    let (holder, purpose) = (holder.to_owned(), "test".to_owned());
+    Claim { holder, purpose, patience: Duration::ZERO }
+}
+
 /// Carries a plan out to its end.
 fn run<W: World>(world: &W, plan: &Plan) -> Outcome {
     run_until(world, plan, |_| false)
@@ -65,7 +73,7 @@ fn run_until<W: World>(world: &W, plan: &Plan, mut last: impl FnMut(&Event) -> b
             stop.store(true, Ordering::Relaxed);
         }
     };
-    block_on(apply::run(world, plan, &stop, tell))
+    block_on(apply::run(world, plan, &claim("the test"), &stop, tell, |_| ()))
 }
 
 /// Plans and carries out, completely.
@@ -128,10 +136,9 @@ fn shape(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     let ours =
         |value: &Value| value["metadata"]["labels"].get(LABEL_STACK) == Some(&"plant".into());
     let snapshot = sandbox.snapshot();
-    let objects = snapshot
-        .objects
-        .iter()
-        .filter(|(key, object)| ours(&object.value) && key.kind != Kind::ConfigMap);
+    let objects = snapshot.objects.iter().filter(|(key, object)| {
+        ours(&object.value) && !matches!(key.kind, Kind::ConfigMap | Kind::Lease)
+    });
     let strip_all = |(key, object): (&ObjectKey, &tsinfra::sandbox::SimObject)| {
         let mut value = object.value.clone();
         strip(&mut value);

@@ -44,7 +44,7 @@ proptest! {
                     prop_assert_eq!(left.len(), members.sum::<u32>() as usize);
                 }
                 // What is kept is kept on record, with the id of the cluster it is of.
-                Kind::ConfigMap => {
+                Kind::ConfigMap | Kind::Lease => {
                     let keeps = claims.keys().any(|name| kept(name));
                     prop_assert_eq!(left.len(), usize::from(keeps));
                 }

@@ -261,6 +261,15 @@ impl Guard {
     }
 }
 
+impl Watched {
+    /// The step last written into the stack's Lease.
+    pub(super) fn lease_step(&self) -> Option<String> {
+        let snapshot = self.sandbox.snapshot();
+        let lease = snapshot.of_kind(Kind::Lease).next()?.1;
+        Some(lease["metadata"]["annotations"]["tsinfra.dev/step"].as_str()?.to_owned())
+    }
+}
+
 impl World for Watched {
     fn target(&self) -> String {
         self.sandbox.target()
@@ -293,6 +302,19 @@ impl World for Watched {
 
     async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
         self.sandbox.drop_record(namespace, stack).await
+    }
+
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused> {
+        self.sandbox.swap(object, manifest, version).await
+    }
+
+    fn time_of_day(&self) -> String {
+        self.sandbox.time_of_day()
     }
 
     async fn stir(&self, scope: &Scope, at_most: Duration) {
