@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Verb};
+use args::{Arguments, ColorChoice, Verb};
 use exit::{Exit, Failure};
 use screen::Screen;
 
@@ -34,10 +34,21 @@ use screen::Screen;
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && std::env::args().any(|word| word == "--json") => {
+            let text = error.to_string();
+            let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let failure = Failure::new(what, "see --help");
+            Screen::new(ColorChoice::Never, true).failure(&failure);
+            return failure.exit().into();
+        }
         Err(error) => return exit::usage(&error),
     };
     let screen = Screen::new(arguments.color, arguments.verb.json());
     match run(&arguments, &screen) {
+        Ok(_) if screen.is_unwritten() => {
+            screen.remark("Error: the answer could not be written to standard output");
+            Exit::Error.into()
+        }
         Ok(exit) => exit.into(),
         Err(failure) => {
             screen.failure(&failure);

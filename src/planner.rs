@@ -8,6 +8,7 @@ pub mod immutable;
 pub mod managers;
 pub mod objects;
 pub mod order;
+pub mod stuck;
 pub mod teardown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,13 +73,16 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
             guards::shape(input, &mut draft);
             guards::classes(input, &mut draft);
             guards::volumes(input, &mut draft);
+            guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
+            claims::tell_leaving(input, &mut draft);
             objects::changes(input, &mut draft);
             order::steps(input, &mut draft);
             teardown::what_the_stack_dropped(input, &mut draft);
         }
         Purpose::Destroy => teardown::everything(input, &mut draft),
     }
+    guards::idle_consents(input, &mut draft);
     let inventory = record(input, &draft);
     draft.finish(input, inventory)
 }
@@ -97,8 +101,10 @@ fn record(input: &PlanInput<'_>, draft: &PlanDraft) -> Inventory {
         record.items.entry(key.clone()).or_default().uid = live.uid().to_owned();
     }
     for step in draft.steps.values() {
-        // The namespace is made when it is missing, but it is nobody's.
-        if let Some(object) = step.action.object().filter(|o| o.kind != Kind::Namespace) {
+        // The namespace is nobody's, and pods are their StatefulSet's.
+        if let Some(object) =
+            step.action.object().filter(|o| !matches!(o.kind, Kind::Namespace | Kind::Pod))
+        {
             record.items.entry(object.clone()).or_default();
         }
     }

@@ -23,3 +23,13 @@ pub fn count(number: usize, noun: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{s}")
 }
+
+/// Seconds as people say them: `45s`, `15m`, `1h30m`.
+pub fn seconds(count: u64) -> String {
+    let (hours, minutes, rest) = (count / 3600, count / 60 % 60, count % 60);
+    let part = |n: u64, unit: &str| if n == 0 { String::new() } else { format!("{n}{unit}") };
+    match part(hours, "h") + &part(minutes, "m") + &part(rest, "s") {
+        nothing if nothing.is_empty() => "0s".to_owned(),
+        some => some,
+    }
+}

@@ -60,7 +60,11 @@ fn first_broken<'a>(
 fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<String> {
     let live = observed.objects.get(expect.object());
     match (expect, live) {
-        (Expect::Absent { .. }, None) => None,
+        (Expect::Absent { .. } | Expect::Away { .. }, None) => None,
+        (Expect::Away { object, uid }, Some(live)) => {
+            let back = live.uid() == uid && live.is_ready();
+            back.then(|| format!("{object} is ready by now"))
+        }
         (Expect::Absent { object }, Some(_)) => Some(format!("{object} is there by now")),
         (Expect::Ready { object }, Some(live)) => {
             let wanted = live.number("/spec/replicas").unwrap_or(1);

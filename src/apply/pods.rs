@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::object::{Kind, ObjectKey};
 use crate::observed::{EventNote, LiveObject, Observed};
 
+/// Annotation Kubernetes puts on a claim once a driver is to make its volume.
+const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
+
 /// Reasons told at once, at most.
 const REASONS_MAX: usize = 3;
 
@@ -115,11 +118,14 @@ fn unbound_claim(key: &ObjectKey, pod: &LiveObject, seen: &Observed) -> Option<S
                 && event.name == name
                 && told.contains(&event.reason.as_str())
         });
-        return Some(match event {
-            Some(event) => format!("claim {name} is not bound: {}", event.message),
-            // The scheduler's own words say more than "not bound" as long as no driver spoke.
-            None => return None,
-        });
+        return match (event, live.annotation(PROVISIONER)) {
+            (Some(event), _) => Some(format!("claim {name} is not bound: {}", event.message)),
+            (None, Some(driver)) => {
+                Some(format!("claim {name} is not bound: {driver} has not made its volume yet"))
+            }
+            // The scheduler's own words say more than "not bound" as long as no driver was asked.
+            (None, None) => None,
+        };
     }
     None
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::plan::Plan;
 use crate::plan::step::{Step, StepId};
+use crate::wording::seconds;
 use crate::world::{Refused, Unseen, World};
 
 use super::event::{Event, What};
@@ -162,9 +163,9 @@ async fn until<W: World>(
                     told = Some(news);
                 }
                 if world.elapsed() >= deadline {
-                    let limit = step.limit_seconds;
+                    let limit = seconds(step.limit_seconds);
                     let why = last.unwrap_or_default();
-                    return Err(End::TimedOut(format!("not done after {limit} s: {why}")));
+                    return Err(End::TimedOut(format!("not done after {limit}: {why}")));
                 }
             }
         }

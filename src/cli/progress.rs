@@ -18,12 +18,15 @@ use crate::render::{events, json, outcome};
 /// How often a moving bar moves.
 const TICK: Duration = Duration::from_millis(120);
 
+/// After how long a wait without news is told again in plain lines.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
 /// Where events go.
 pub(super) enum Progress<'a> {
     /// One JSON object a line.
     Json(&'a Screen),
-    /// One line an event.
-    Lines(&'a Screen),
+    /// One line an event; of a wait without news a line a minute, so that silence is no doubt.
+    Lines(&'a Screen, RefCell<BTreeMap<StepId, (What, Duration)>>),
     /// A spinner for each running step above which finished steps scroll away.
     Bars(Screen, MultiProgress, RefCell<BTreeMap<StepId, ProgressBar>>),
 }
@@ -37,7 +40,7 @@ impl<'a> Progress<'a> {
             let draw = indicatif::ProgressDrawTarget::stdout();
             Self::Bars(*screen, MultiProgress::with_draw_target(draw), RefCell::default())
         } else {
-            Self::Lines(screen)
+            Self::Lines(screen, RefCell::default())
         }
     }
 
@@ -46,7 +49,7 @@ impl<'a> Progress<'a> {
         let text = outcome::lock_wait(lock);
         match self {
             Self::Json(screen) => screen.json_line(&json::lock_wait(lock)),
-            Self::Lines(screen) => screen.line(&text),
+            Self::Lines(screen, _) => screen.line(&text),
             Self::Bars(_, all, _) => drop(all.println(text)),
         }
     }
@@ -64,13 +67,25 @@ impl<'a> Progress<'a> {
     pub(super) fn tell(&self, plan: &Plan, event: &Event) {
         match self {
             Self::Json(screen) => screen.json_line(&json::event(plan, event)),
-            Self::Lines(screen) if events::is_news(plan, event) => {
-                screen.line(&events::line(plan, event, screen.paint));
+            Self::Lines(screen, told) => {
+                if events::is_news(plan, event) && is_due(&mut told.borrow_mut(), event) {
+                    screen.line(&events::line(plan, event, screen.paint));
+                }
             }
-            Self::Lines(_) => {}
             Self::Bars(screen, all, bars) => bar(screen, all, bars, plan, event),
         }
     }
+}
+
+/// Whether an event says something new, or it is time to say it again.
+fn is_due(told: &mut BTreeMap<StepId, (What, Duration)>, event: &Event) -> bool {
+    let again = told
+        .get(&event.step)
+        .is_some_and(|(what, at)| *what == event.what && event.at.saturating_sub(*at) < SAY_AGAIN);
+    if !again {
+        told.insert(event.step.clone(), (event.what.clone(), event.at));
+    }
+    !again
 }
 
 fn bar(

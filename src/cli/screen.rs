@@ -1,6 +1,7 @@
 //! Standard output and standard error: the only place that writes to them.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -8,6 +9,9 @@ use super::args::ColorChoice;
 use super::exit::Failure;
 use crate::render::paint::Paint;
 use crate::render::text::{WIDTH, fold};
+
+/// Whether part of an answer could not be written.
+static UNWRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Where answers and errors go, and how they look.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +41,15 @@ impl Screen {
     /// Writes an answer. A reader that has gone away misses it: what runs must not stop for that.
     pub(super) fn print(&self, text: &str) {
         let mut out = io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            UNWRITTEN.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an answer could not be written, on a full disk say: then it was not given.
+    pub(super) fn is_unwritten(&self) -> bool {
+        UNWRITTEN.load(Ordering::Relaxed)
     }
 
     /// Writes one line of an answer.

@@ -9,7 +9,7 @@ use super::exit::Failure;
 use super::saved;
 use crate::fields::hex;
 use crate::plan::Plan;
-use crate::stack::{self, FILE_BYTES_MAX, Stack, Target};
+use crate::stack::{self, Stack, Target};
 
 /// The largest saved plan that is read.
 const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -34,17 +34,28 @@ pub(super) enum Input {
 
 /// Reads a stack file and lets the command line choose another target.
 pub(super) fn stack(path: &Path, target: &TargetOptions) -> Result<Source, Failure> {
-    let bytes = bytes(path, FILE_BYTES_MAX as u64)?;
+    let bytes = bytes(path, PLAN_BYTES_MAX)?;
+    if is_json(&bytes) {
+        return Err(Failure::new(
+            format!("{} is JSON, and a stack is TOML", path.display()),
+            "a saved plan is for `tsinfra apply` and `tsinfra show`",
+        ));
+    }
     of_bytes(path, &bytes, target)
 }
 
 /// Reads a file that is a stack or a saved plan; a plan is JSON.
 pub(super) fn either(path: &Path, target: &TargetOptions) -> Result<Input, Failure> {
     let bytes = bytes(path, PLAN_BYTES_MAX)?;
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+    if is_json(&bytes) {
         return saved::read(path, &bytes).map(|plan| Input::Plan(Box::new(plan)));
     }
     of_bytes(path, &bytes, target).map(|source| Input::Stack(Box::new(source)))
+}
+
+/// No stack begins with a brace, and every plan does.
+fn is_json(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
 }
 
 fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {

@@ -12,15 +12,40 @@ use super::{Asked, leaves, value_at};
 pub fn applied(live: &Value, manifest: &Value, owned: &BTreeSet<String>) -> Value {
     let mut result = live.clone();
     let asked = Asked::of(&leaves(manifest));
-    for path in leaves(live).keys() {
+    let held: BTreeSet<Path> = leaves(live).into_keys().collect();
+    let dropped = |path: &&Path| {
         let name = path.to_string();
-        let ours = owned.iter().any(|own| covers(own, &name));
-        if ours && !asked.touches(&name) {
-            remove(&mut result, path);
+        owned.iter().any(|own| covers(own, &name)) && !asked.touches(&name)
+    };
+    let dropped: BTreeSet<Path> = held.iter().filter(dropped).cloned().collect();
+    for path in &dropped {
+        match whole_element(path, &held, &dropped) {
+            Some(element) => remove(&mut result, &element),
+            // Without its keys an element of a list is nobody.
+            None if is_key(path) => {}
+            None => remove(&mut result, path),
         }
     }
     overlay(&mut Path::default(), &mut result, manifest);
     result
+}
+
+/// The outermost list element around a field of which everything is dropped.
+fn whole_element(path: &Path, held: &BTreeSet<Path>, dropped: &BTreeSet<Path>) -> Option<Path> {
+    let ends = (1..=path.0.len()).filter(|end| matches!(path.0[end - 1], Element::Keyed(_)));
+    let elements = ends.map(|end| &path.0[..end]);
+    let mut gone = elements.filter(|element| {
+        held.iter().filter(|one| one.0.starts_with(element)).all(|one| dropped.contains(one))
+    });
+    gone.next().map(|element| Path(element.to_vec()))
+}
+
+/// Whether a field is one of the keys of the list element it stands in.
+fn is_key(path: &Path) -> bool {
+    match path.0.as_slice() {
+        [.., Element::Keyed(keys), Element::Field(name)] => keys.iter().any(|(key, _)| key == name),
+        _ => false,
+    }
 }
 
 fn overlay(path: &mut Path, live: &mut Value, asked: &Value) {

@@ -124,15 +124,23 @@ pub enum Expect {
         /// Its name.
         object: ObjectKey,
     },
+    /// The pod with this uid is not ready, if it is still there.
+    Away {
+        /// Its name.
+        object: ObjectKey,
+        /// The uid seen.
+        uid: String,
+    },
 }
 
 impl Expect {
     /// The object it is about.
     pub fn object(&self) -> &ObjectKey {
         match self {
-            Self::Absent { object } | Self::Unchanged { object, .. } | Self::Ready { object } => {
-                object
-            }
+            Self::Absent { object }
+            | Self::Unchanged { object, .. }
+            | Self::Ready { object }
+            | Self::Away { object, .. } => object,
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::FieldChange;
+use crate::wording::count;
 
 /// Why an object changes, as a clause after "because".
 pub fn update(key: &ObjectKey, live: &LiveObject, fields: &[FieldChange]) -> String {
@@ -48,10 +49,11 @@ const TOPICS: [(&str, &str); 8] = [
 
 fn of_pool(pool: &str, field: &FieldChange) -> Option<String> {
     let path = field.path.as_str();
-    let shown = |value: &Option<Value>| value.as_ref().map_or("none".to_owned(), Value::to_string);
     if path == ".spec.replicas" {
-        let (has, wants) = (shown(&field.before), shown(&field.after));
-        return Some(format!("pool `{pool}` has {has} members and the stack asks for {wants}"));
+        let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_u64).unwrap_or(0);
+        let (has, wants) = (number(&field.before), number(&field.after));
+        let has = count(usize::try_from(has).unwrap_or(usize::MAX), "member");
+        return Some(format!("pool `{pool}` has {has} and the stack asks for {wants}"));
     }
     let says = |part: &str, topic: &str| match topic {
         "other resources" => path.contains(part) && path.contains(".resources."),

@@ -55,29 +55,75 @@ fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, po
     let has = live.number("/spec/replicas").unwrap_or(0);
     for (key, _) in of_pool(input, &pool.set) {
         let ordinal = key.name.rsplit('-').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
-        let comes_back = i64::from(ordinal) >= has && ordinal < pool.replicas();
-        if comes_back && !is_listed(input, cluster, pool, ordinal) {
-            let title = pool.title;
-            plan.block(
+        if i64::from(ordinal) < has || ordinal >= pool.replicas() {
+            continue;
+        }
+        match is_listed(input, cluster, pool, ordinal) {
+            Some(true) => {}
+            Some(false) => plan.block(
                 key,
                 "stale-claim",
                 format!(
-                    "the database lists no {title} of that name; a new one would mount old data"
+                    "the database lists no {} of that name; a new one would mount old data",
+                    pool.title
                 ),
                 "remove the claim once its data is not needed, then plan again",
-            );
+            ),
+            None => plan.block(
+                key,
+                "stale-claim",
+                format!(
+                    "a {} would mount it, and without an answer from the database it cannot be \
+                     told whether it is that member's",
+                    pool.title
+                ),
+                "keep the claim, bring the database to answer (`tsinfra status` says why it does \
+                 not), then plan again",
+            ),
         }
     }
 }
 
-/// Whether the database still knows the member of that ordinal.
-fn is_listed(input: &PlanInput<'_>, cluster: &str, pool: &DesiredPool, ordinal: u32) -> bool {
+/// Whether the database still knows the member of that ordinal; `None`: it does not answer.
+fn is_listed(
+    input: &PlanInput<'_>,
+    cluster: &str,
+    pool: &DesiredPool,
+    ordinal: u32,
+) -> Option<bool> {
     let name = format!("{}-{ordinal}", pool.set.name);
     match input.observed.databases.get(cluster) {
         Some(DatabaseView::Seen(topology)) => {
-            topology.members.keys().any(|address| address.split('.').next() == Some(&name))
+            Some(topology.members.keys().any(|address| address.split('.').next() == Some(&name)))
         }
-        _ => false,
+        _ => None,
+    }
+}
+
+/// A claim whose deletion has begun goes as soon as its member restarts, and its data with it.
+pub fn leaving(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) -> bool {
+    let leaving = of_pool(input, &pool.set).into_iter().filter(|(_, claim)| claim.is_leaving());
+    let mut found = false;
+    for (key, _) in leaving {
+        found = true;
+        plan.block(
+            key,
+            "leaving-claim",
+            "it is being deleted; a restart of its member lets it go, and the data with it",
+            "save the member's data first; a deletion that has begun cannot be taken back",
+        );
+    }
+    found
+}
+
+/// Says which claims are on their way out although nothing restarts.
+pub fn tell_leaving(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for pool in input.desired.clusters.values().flat_map(|cluster| &cluster.pools) {
+        for (key, claim) in of_pool(input, &pool.set) {
+            if claim.is_leaving() {
+                plan.note(format!("{key} is being deleted and goes once its member restarts."));
+            }
+        }
     }
 }
 

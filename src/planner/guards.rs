@@ -6,8 +6,8 @@ use db_engine::cluster::{Role, ScaleOut};
 use db_engine::drivers::driver;
 use db_engine::engine::MemberState;
 
-use super::PlanInput;
 use super::draft::PlanDraft;
+use super::{PlanInput, claims, objects};
 use crate::desired::DesiredPool;
 use crate::desired::storage::{self, policy};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
@@ -37,6 +37,20 @@ pub fn identity(input: &PlanInput<'_>, plan: &mut PlanDraft) {
                 format!("the database says its id is {seen}, but it was {}", record.cluster_id),
                 "another database answers in its place: stop, and look at the first ConfigNode",
             );
+        }
+    }
+}
+
+/// Consents that agree to nothing: most likely a slip of the pen.
+pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let live = objects::owned(input).filter_map(|(_, live)| live.label(LABEL_CLUSTER));
+    let names = input.desired.clusters.keys().map(String::as_str).chain(live);
+    let clusters: BTreeSet<String> = names.map(|name| format!("cluster.{name}")).collect();
+    let contested: BTreeSet<String> =
+        plan.conflicts.iter().map(|conflict| conflict.object.to_string()).collect();
+    for consent in input.consents {
+        if !clusters.contains(consent) && !contested.contains(consent) {
+            plan.note(format!("--consent {consent} agrees to nothing in this plan."));
         }
     }
 }
@@ -183,6 +197,32 @@ pub fn fixed_settings(
     found
 }
 
+/// An older version than the one that runs may not read what that one wrote.
+pub fn downgrades(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for cluster in input.stack.clusters.values() {
+        let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(&cluster.name) else {
+            continue;
+        };
+        if numbers(&cluster.version) < numbers(&topology.version) {
+            plan.block(
+                format!("cluster.{}", cluster.name),
+                "downgrade",
+                format!(
+                    "it runs version {}; {} may not read what that one has written",
+                    topology.version, cluster.version
+                ),
+                format!("set version = \"{}\" or a later one", topology.version),
+            );
+        }
+    }
+}
+
+/// The numbers of a version: `2.0.5` and `2.0.5-beta` are `[2, 0, 5]`.
+fn numbers(version: &str) -> Vec<u64> {
+    let plain = version.split('-').next().unwrap_or(version);
+    plain.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
 /// Whether a change restarts members while another member of the same quorum domain is away
 /// (rules 3 and 4). A restart that begins with the very members that are away is how those are
 /// mended, and is let through.
@@ -199,6 +239,9 @@ pub fn restart(
         return false;
     };
     let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
+    if claims::leaving(input, plan, pool) {
+        return true;
+    }
     let mut away = not_ready(input, pool, live);
     if let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) {
         let peers = desired
@@ -216,7 +259,9 @@ pub fn restart(
              until the one before is ready."
         ));
     }
-    let blocked = !away.is_empty() && !restarts_first(pool, live, &away);
+    let blocked = !away.is_empty()
+        && !restarts_first(pool, live, &away)
+        && !nobody_is_there(input, cluster, pool);
     if blocked {
         let names: Vec<&str> = away.iter().map(String::as_str).collect();
         plan.block(
@@ -226,16 +271,22 @@ pub fn restart(
             "bring it back first, or put the stack back as it was",
         );
     }
-    if !blocked && !away.is_empty() && pool.role == Role::Control {
-        // kubernetes issue 67250: an ordered set waits for the broken pod instead of replacing it.
-        let names: Vec<&str> = away.iter().map(String::as_str).collect();
-        plan.note(format!(
-            "Kubernetes does not replace a broken member of {key} by itself. If it stays broken, \
-             delete its pod while this is applied: {}.",
-            names.join(", ")
-        ));
-    }
     blocked
+}
+
+/// Whether no member of a pool's quorum domain is ready: then a restart takes nobody away, and may
+/// be what brings them up.
+fn nobody_is_there(input: &PlanInput<'_>, cluster: &str, pool: &DesiredPool) -> bool {
+    let Some(desired) = input.desired.clusters.get(cluster) else { return false };
+    let peers = desired
+        .pools
+        .iter()
+        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
+    let sets = peers.filter_map(|peer| Some((peer, input.observed.objects.get(&peer.set)?)));
+    sets.into_iter().all(|(peer, live)| {
+        let has = live.number("/spec/replicas").unwrap_or(0);
+        i64::try_from(not_ready(input, peer, live).len()).is_ok_and(|away| away >= has)
+    })
 }
 
 /// The StatefulSets of which all members must be ready when a restart begins: those of its quorum
@@ -246,6 +297,10 @@ pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Objec
         Some((pool, &cluster.pools))
     });
     let Some((pool, peers)) = pools else { return Vec::new() };
+    let cluster = input.observed.objects.get(set).and_then(|live| live.label(LABEL_CLUSTER));
+    if cluster.is_some_and(|cluster| nobody_is_there(input, cluster, pool)) {
+        return Vec::new();
+    }
     let is_whole = |live: &LiveObject| not_ready(input, pool, live).is_empty();
     peers
         .iter()

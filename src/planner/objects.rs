@@ -75,6 +75,12 @@ fn ours(live: &LiveObject) -> BTreeSet<String> {
 
 /// Adds a change for every object that is new or different, or says why it cannot be.
 pub fn changes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let namespace = ObjectKey::global(Kind::Namespace, &input.stack.namespace);
+    if input.observed.objects.get(&namespace).is_some_and(LiveObject::is_leaving) {
+        let help = "wait until it is gone, or use another namespace, then plan again";
+        plan.block(namespace, "leaving", "it is being deleted, and all in it", help);
+        return;
+    }
     for (key, object) in &input.desired.objects {
         match input.observed.objects.get(key) {
             None => creation(input, plan, key, object),
@@ -159,6 +165,8 @@ fn update(
         // Without the server's word, what a list loses may be a default the server fills in again.
         fields.retain(|field| field.after.is_some() || !field.path.contains("[0]."));
     }
+    let asked = fields::leaves(&object.manifest);
+    fields.retain(|field| !is_invented(&asked, field));
     if fields.is_empty() {
         return;
     }
@@ -241,6 +249,16 @@ fn narrow_object(
             (old, new) => narrow(place, old, new, tell),
         }
     }
+}
+
+/// Fields the server fills in where a manifest leaves them out; what a dry run shows for them is
+/// plausible and false (research A §4).
+const INVENTED: [&str; 4] = [".nodePort", ".clusterIP", ".clusterIPs", ".healthCheckNodePort"];
+
+fn is_invented(asked: &BTreeMap<Path, Value>, field: &FieldChange) -> bool {
+    field.after.is_some()
+        && INVENTED.iter().any(|name| field.path.ends_with(name))
+        && !asked.keys().any(|path| path.to_string() == field.path)
 }
 
 fn fixed_fields(plan: &mut PlanDraft, key: &ObjectKey, fields: &[FieldChange]) -> bool {

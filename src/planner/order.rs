@@ -8,6 +8,7 @@ use db_engine::engine::MemberState;
 use super::PlanInput;
 use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
 use super::guards::{self, restarts_members};
+use super::stuck;
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::object::{Kind, ObjectKey};
@@ -52,6 +53,9 @@ fn after_namespace(key: &ObjectKey) -> BTreeSet<StepId> {
 fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &DesiredCluster) {
     let touched = |plan: &PlanDraft, pool: &DesiredPool| plan.changes.contains_key(&pool.set);
     if !cluster.pools.iter().any(|pool| touched(plan, pool)) {
+        for pool in &cluster.pools {
+            stuck::unblock(input, plan, pool, limit(pool));
+        }
         unready_members(input, plan, cluster);
         missing_members(input, plan, name, cluster);
         return;
@@ -91,7 +95,7 @@ fn pool_steps(
     after: BTreeSet<StepId>,
 ) {
     let until = Until::Rolled { object: pool.set.clone(), replicas: pool.replicas() };
-    let limit = pool.ready_within_seconds * u64::from(pool.replicas().max(1));
+    let limit = limit(pool);
     let change = plan.changes.get(&pool.set).cloned();
     match change {
         Some(change) => add(input, plan, &pool.set, &change, after, until, limit),
@@ -104,6 +108,7 @@ fn pool_steps(
             plan.step(ready_id(&pool.set), step);
         }
     }
+    stuck::unblock(input, plan, pool, limit);
     // Control members are seen through members that serve; before the first of those there is
     // nobody to ask.
     if pool.role != Role::Control || guards::seen_id(input.observed, cluster).is_some() {
@@ -157,6 +162,11 @@ fn missing_members(
         }
         _ => {}
     }
+}
+
+/// How long all members of a pool may take until they are ready, one after the other.
+fn limit(pool: &DesiredPool) -> u64 {
+    pool.ready_within_seconds * u64::from(pool.replicas().max(1))
 }
 
 fn waiting(

@@ -6,6 +6,7 @@ use super::paint::Paint;
 use super::text::{count, fold, harmless};
 use crate::apply::Outcome;
 use crate::apply::hold::NotHeld;
+use crate::apply::step::End;
 use crate::lock::Lock;
 use crate::plan::step::Action;
 use crate::plan::{Plan, Purpose};
@@ -62,20 +63,29 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&line, "  ! ", "    "));
         text.push('\n');
     }
-    let acted = plan
-        .steps
-        .iter()
-        .filter(|(id, step)| outcome.done.contains(id) && !matches!(step.action, Action::Await));
     let verb = match plan.purpose {
         Purpose::Apply => "apply",
         Purpose::Destroy => "destroy",
     };
-    let way_on = if acted.count() == 0 {
-        format!("Nothing was changed. Run `tsinfra {verb}` again for a plan of what is there now.")
-    } else {
-        format!(
-            "What is done stays done. Run `tsinfra {verb}` again: it plans from what is there now."
-        )
+    let begun = |end: &End| {
+        matches!(end, End::TimedOut(_) | End::Interrupted | End::Unknown(_) | End::Unseen(_))
+    };
+    let acted = plan.steps.iter().any(|(id, step)| {
+        let said = outcome.done.contains(id) || outcome.ended.get(id).is_some_and(begun);
+        said && !matches!(step.action, Action::Await)
+    });
+    let stale = outcome.ended.values().any(|end| matches!(end, End::Stale(_)));
+    let way_on = match (acted, stale) {
+        (false, true) => "Nothing was changed. The world is not what this plan was made for: make \
+                          a new plan, and apply that."
+            .to_owned(),
+        (false, false) => format!(
+            "Nothing was changed. Run `tsinfra {verb}` again for a plan of what is there now."
+        ),
+        (true, _) => format!(
+            "What is done stays done, and what was begun goes on. Run `tsinfra {verb}` again: it \
+             plans from what is there now."
+        ),
     };
     let _ = writeln!(text, "{}", fold(&way_on, "", ""));
     text

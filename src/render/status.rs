@@ -11,6 +11,9 @@ use crate::object::{Kind, ObjectKey};
 use crate::observed::{DatabaseView, Observed};
 use crate::stack::Stack;
 
+/// Columns the pod's state may have in the table; what is longer is told below it.
+const POD_WIDTH: usize = 20;
+
 /// One member, from both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -69,6 +72,7 @@ fn claim(pod: &ObjectKey, seen: &Observed) -> String {
     let key = ObjectKey { kind: Kind::PersistentVolumeClaim, name, ..pod.clone() };
     let Some(claim) = seen.objects.get(&key) else { return "-".to_owned() };
     let phase = claim.text("/status/phase").unwrap_or("?");
+    let phase = if claim.is_leaving() { "Terminating" } else { phase };
     let size = claim.text("/spec/resources/requests/storage").unwrap_or("?");
     format!("{phase} {size}")
 }
@@ -110,14 +114,26 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["MEMBER", "RUNS", "POD", "NODE", "CLAIM", "DATABASE", "REGIONS"]);
+        let mut reasons = String::new();
         for member in members(cluster, seen) {
             let Member { name, title, pod, node, claim, database, regions } = member;
+            let pod = if pod.chars().count() > POD_WIDTH {
+                reasons.push_str(&fold(&format!("{name}: {pod}"), "  ", "    "));
+                reasons.push('\n');
+                "see below".to_owned()
+            } else {
+                pod
+            };
             let row = [name, title.to_owned(), pod, node, claim, database, regions];
             table.add_row(row.map(|cell| harmless(&cell)));
         }
         for line in table.lines() {
             text.push_str(line.trim_end());
             text.push('\n');
+        }
+        if !reasons.is_empty() {
+            text.push('\n');
+            text.push_str(&reasons);
         }
     }
     text

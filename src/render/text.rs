@@ -1,6 +1,6 @@
 //! Lines that fit, numbers that read, and foreign text made harmless.
 
-pub use crate::wording::{count, harmless};
+pub use crate::wording::{count, harmless, seconds};
 
 /// Columns a line may have.
 pub const WIDTH: usize = 100;
@@ -29,14 +29,4 @@ pub fn bytes(count: u64) -> String {
     }
     let fraction = if tenths == 0 { String::new() } else { format!(".{tenths}") };
     format!("{whole}{fraction} {}", UNITS[unit])
-}
-
-/// Seconds as people say them: `45s`, `15m`, `1h30m`.
-pub fn seconds(count: u64) -> String {
-    let (hours, minutes, rest) = (count / 3600, count / 60 % 60, count % 60);
-    let part = |n: u64, unit: &str| if n == 0 { String::new() } else { format!("{n}{unit}") };
-    match part(hours, "h") + &part(minutes, "m") + &part(rest, "s") {
-        nothing if nothing.is_empty() => "0s".to_owned(),
-        some => some,
-    }
 }

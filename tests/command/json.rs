@@ -86,3 +86,12 @@ fn a_program_cannot_be_asked() {
         assert!(error["detail"].as_str().is_some_and(|help| help.contains("--auto-approve")));
     }
 }
+
+#[test]
+fn a_slip_on_the_command_line_is_json_too() {
+    let folder = folder();
+    let output = run(folder.path(), &["plan", "--json", "--frobnicate"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = &lines(&out(&output))[0];
+    assert!(error["@message"].as_str().is_some_and(|text| text.contains("--frobnicate")));
+}

@@ -74,3 +74,47 @@ fn completions_name_the_verbs() {
         assert!(script.contains("destroy"), "{shell}");
     }
 }
+
+#[test]
+fn a_plan_is_saved_over_nothing_but_a_plan() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::copy(stack("quickstart"), path("stack.toml")).expect("copied");
+    std::fs::write(path("precious.txt"), "precious").expect("written");
+    std::fs::create_dir(path("real")).expect("made");
+    std::os::unix::fs::symlink("real/plan.json", path("link.json")).expect("linked");
+    for (name, code) in [("stack.toml", 1), ("precious.txt", 1), ("new.json", 0), ("new.json", 0)] {
+        let before = std::fs::read(path(name)).ok();
+        let output = run(folder.path(), &["plan", "--out", name]);
+        assert_eq!(output.status.code(), Some(code), "{name}: {}", err(&output));
+        if code == 1 {
+            assert_eq!(std::fs::read(path(name)).ok(), before, "{name} was written over");
+        }
+    }
+    let wrong = run(folder.path(), &["validate", "new.json"]);
+    assert!(err(&wrong).contains("a saved plan is for `tsinfra apply`"), "{}", err(&wrong));
+}
+
+#[test]
+fn a_saved_plan_that_was_edited_is_no_approval() {
+    let folder = folder();
+    run(folder.path(), &["plan", &stack("quickstart"), "--out", "plan.json"]);
+    let path = folder.path().join("plan.json");
+    let text = std::fs::read_to_string(&path).expect("the plan");
+    assert!(text.contains("20Gi"));
+    std::fs::write(&path, text.replace("20Gi", "10Gi")).expect("written");
+    let output = run(folder.path(), &["apply", "plan.json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    assert!(err(&output).contains("was changed after it was saved"), "{}", err(&output));
+}
+
+/// On a full disk nobody is told that all is well.
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    let folder = folder();
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let mut plan = super::program(folder.path(), &["plan", &stack("quickstart"), "--json"]);
+    let output = plan.stdout(full).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("could not be written"), "{}", err(&output));
+}

@@ -41,7 +41,7 @@ macro_rules! journeys {
     };
 }
 
-journeys!(growing, keeping, refused, saved, killed, waiting, locked);
+journeys!(growing, keeping, refused, saved, killed, waiting, locked, mended);
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
 const LOCAL: &str = include_str!("stacks/local.toml");
@@ -199,7 +199,7 @@ fn waiting(stage: &dyn Stage, told: &mut Transcript<'_>) {
         let run = stage.tsinfra(&["apply", "--auto-approve"]);
         assert_eq!(run.code, Some(5), "{}", run.text);
         assert!(run.text.contains(why), "{}", run.text);
-        assert!(run.text.contains("timed out: not done after 6 s"), "{}", run.text);
+        assert!(run.text.contains("timed out: not done after 6s"), "{}", run.text);
         assert!(stage.tsinfra(&["status"]).text.contains(why.split(": ").last().unwrap_or(why)));
         told.run(&["destroy", "--auto-approve"]);
     }
@@ -224,4 +224,21 @@ fn locked(stage: &dyn Stage, told: &mut Transcript<'_>) {
     assert_eq!(run.code, Some(0), "{}", run.text);
     assert!(run.text.contains("locked by anna@elsewhere, process 7"), "{}", run.text);
     told.state("locked", "locked");
+}
+
+/// A file that no machine can carry out is mended by the right one: in the first apply and later.
+fn mended(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let good = named(CLOUD, "mended").replace("nodes = 3\n", "nodes = 3\nready_within = \"10s\"\n");
+    let bad = good.replacen("cpu = \"500m\"", "cpu = \"900\"", 1);
+    for what in ["the first file asks for more than any machine has", "so does a later one"] {
+        told.remark(what);
+        stage.write("stack.toml", &bad);
+        let run = stage.tsinfra(&["apply", "--auto-approve"]);
+        assert_eq!(run.code, Some(5), "{}", run.text);
+        stage.write("stack.toml", &good);
+        told.run(&["apply", "--auto-approve"]);
+        told.run(&["plan", "--detailed-exitcode"]);
+    }
+    told.state("mended", "mended");
+    stage.tsinfra(&["destroy", "--auto-approve"]);
 }

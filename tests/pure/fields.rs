@@ -266,3 +266,16 @@ fn what_other_tools_own_is_named_too() {
     assert_eq!(paths(json!({})), Vec::<String>::new());
     assert_eq!(paths(json!({ "nonsense": {}, "i:3": {} })), ["[3]"]);
 }
+
+/// A variable that is dropped goes whole: a list element without its key is nobody.
+#[test]
+fn a_dropped_element_of_a_list_goes_with_its_keys() {
+    let variable = |name: &str| json!({ "name": name, "value": "1" });
+    let with = |env: Vec<Value>| json!({ "spec": { "containers": [{ "name": "c", "env": env }] } });
+    let both = with(vec![variable("kept"), variable("dropped")]);
+    let one = with(vec![variable("kept")]);
+    assert_eq!(applied(&both, &one, &owned_by(&both)), one);
+    let foreign = with(vec![variable("kept"), json!({ "name": "dropped", "value": "1", "x": 2 })]);
+    let left = applied(&foreign, &one, &owned_by(&both));
+    assert_eq!(left, with(vec![variable("kept"), json!({ "name": "dropped", "x": 2 })]));
+}

@@ -7,6 +7,7 @@ mod ends;
 mod interrupted;
 mod laws;
 mod locked;
+mod refusals;
 mod sketch;
 mod told;
 mod watched;
