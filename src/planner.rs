@@ -8,8 +8,11 @@ pub mod immutable;
 pub mod managers;
 pub mod objects;
 pub mod order;
+pub mod removal;
+pub mod restarts;
 pub mod stuck;
 pub mod teardown;
+pub mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,8 +74,8 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     match input.purpose {
         Purpose::Apply => {
             guards::shape(input, &mut draft);
-            guards::classes(input, &mut draft);
-            guards::volumes(input, &mut draft);
+            tiers::classes(input, &mut draft);
+            tiers::volumes(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
             claims::tell_leaving(input, &mut draft);

@@ -4,16 +4,12 @@ use std::collections::BTreeSet;
 
 use db_engine::cluster::{Role, ScaleOut};
 use db_engine::drivers::driver;
-use db_engine::engine::MemberState;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, objects};
-use crate::desired::DesiredPool;
-use crate::desired::storage::{self, policy};
+use super::{PlanInput, objects};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
-use crate::stack::TierKind;
 use crate::wording::count;
 
 /// The id a database gave of itself, if it was reached.
@@ -125,52 +121,6 @@ fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: 
     }
 }
 
-/// Tiers that choose nodes by label: only the live nodes tell whether there are enough volumes.
-pub fn volumes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
-    for tier in input.stack.storage.values() {
-        let TierKind::LocalOnNodes { labels, per_node, .. } = &tier.kind else { continue };
-        let volumes = storage::volumes(tier, input.observed).len();
-        let pools = input.stack.clusters.values().flat_map(|cluster| cluster.pools.values());
-        let members: u32 = pools.filter(|pool| pool.tier == tier.name).map(|pool| pool.nodes).sum();
-        if volumes < members as usize {
-            let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let nodes = count(volumes / (*per_node).max(1) as usize, "node");
-            plan.block(
-                format!("storage.{}", tier.name),
-                "volumes",
-                format!(
-                    "{nodes} with {} and {per_node} each give {}, but {members} members need one",
-                    labels.join(", "),
-                    count(volumes, "volume")
-                ),
-                "label more nodes, raise per_node, or lower the members",
-            );
-        }
-    }
-}
-
-/// Classes the stack uses but does not make: they must be there and keep the tier's promise.
-pub fn classes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
-    for (class, (reclaim, tier)) in &input.desired.foreign_classes {
-        let key = ObjectKey::global(Kind::StorageClass, class);
-        let address = format!("storage.{tier}");
-        let Some(live) = input.observed.objects.get(&key) else {
-            let help = "create it, name another class, or give a provisioner instead of a class";
-            plan.block(address, "class", format!("StorageClass `{class}` does not exist"), help);
-            continue;
-        };
-        let live_policy = live.text("/reclaimPolicy").unwrap_or("Delete");
-        if live_policy != policy(*reclaim) {
-            plan.block(
-                address,
-                "class",
-                format!("StorageClass `{class}` says {live_policy}, the tier {}", policy(*reclaim)),
-                format!("set reclaim = \"{}\", or name another class", live_policy.to_lowercase()),
-            );
-        }
-    }
-}
-
 /// Settings the engine fixes at a cluster's first start; whether one of them would change.
 pub fn fixed_settings(
     input: &PlanInput<'_>,
@@ -221,130 +171,4 @@ pub fn downgrades(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 fn numbers(version: &str) -> Vec<u64> {
     let plain = version.split('-').next().unwrap_or(version);
     plain.split('.').map_while(|part| part.parse().ok()).collect()
-}
-
-/// Whether a change restarts members while another member of the same quorum domain is away
-/// (rules 3 and 4). A restart that begins with the very members that are away is how those are
-/// mended, and is let through.
-pub fn restart(
-    input: &PlanInput<'_>,
-    plan: &mut PlanDraft,
-    key: &ObjectKey,
-    live: &LiveObject,
-    fields: &[FieldChange],
-) -> bool {
-    let restarts = fields.iter().any(|field| restarts_members(key, field));
-    let cluster = live.label(LABEL_CLUSTER).unwrap_or_default();
-    let (true, Some(desired)) = (restarts, input.desired.clusters.get(cluster)) else {
-        return false;
-    };
-    let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
-    if claims::leaving(input, plan, pool) {
-        return true;
-    }
-    let mut away = not_ready(input, pool, live);
-    if let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) {
-        let peers = desired
-            .pools
-            .iter()
-            .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
-        let known: BTreeSet<&String> = peers.flat_map(|peer| &peer.addresses).collect();
-        let silent = topology.members.iter().filter(|(address, member)| {
-            known.contains(address) && member.state != MemberState::Running
-        });
-        away.extend(silent.map(|(address, _)| pod_of(address).to_owned()));
-    } else {
-        plan.note(format!(
-            "The database of cluster `{cluster}` gave no view of itself; each restart still waits \
-             until the one before is ready."
-        ));
-    }
-    let blocked = !away.is_empty()
-        && !restarts_first(pool, live, &away)
-        && !nobody_is_there(input, cluster, pool);
-    if blocked {
-        let names: Vec<&str> = away.iter().map(String::as_str).collect();
-        plan.block(
-            key,
-            "quorum",
-            format!("a restart would take a second member away: {} not running", names.join(", ")),
-            "bring it back first, or put the stack back as it was",
-        );
-    }
-    blocked
-}
-
-/// Whether no member of a pool's quorum domain is ready: then a restart takes nobody away, and may
-/// be what brings them up.
-fn nobody_is_there(input: &PlanInput<'_>, cluster: &str, pool: &DesiredPool) -> bool {
-    let Some(desired) = input.desired.clusters.get(cluster) else { return false };
-    let peers = desired
-        .pools
-        .iter()
-        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
-    let sets = peers.filter_map(|peer| Some((peer, input.observed.objects.get(&peer.set)?)));
-    sets.into_iter().all(|(peer, live)| {
-        let has = live.number("/spec/replicas").unwrap_or(0);
-        i64::try_from(not_ready(input, peer, live).len()).is_ok_and(|away| away >= has)
-    })
-}
-
-/// The StatefulSets of which all members must be ready when a restart begins: those of its quorum
-/// domain that are there. The set itself is none of them while the restart is to mend it.
-pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<ObjectKey> {
-    let pools = input.desired.clusters.values().find_map(|cluster| {
-        let pool = cluster.pools.iter().find(|pool| pool.set == *set)?;
-        Some((pool, &cluster.pools))
-    });
-    let Some((pool, peers)) = pools else { return Vec::new() };
-    let cluster = input.observed.objects.get(set).and_then(|live| live.label(LABEL_CLUSTER));
-    if cluster.is_some_and(|cluster| nobody_is_there(input, cluster, pool)) {
-        return Vec::new();
-    }
-    let is_whole = |live: &LiveObject| not_ready(input, pool, live).is_empty();
-    peers
-        .iter()
-        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control))
-        .filter(|peer| match input.observed.objects.get(&peer.set) {
-            Some(live) => peer.set != *set || is_whole(live),
-            None => false,
-        })
-        .map(|peer| peer.set.clone())
-        .collect()
-}
-
-/// The pod that registered under an address.
-fn pod_of(address: &str) -> &str {
-    address.split('.').next().unwrap_or(address)
-}
-
-/// Members of a pool that Kubernetes says are not ready, or not there.
-fn not_ready(input: &PlanInput<'_>, pool: &DesiredPool, live: &LiveObject) -> BTreeSet<String> {
-    let has = live.number("/spec/replicas").unwrap_or(0);
-    let pods = (0..has).map(|ordinal| format!("{}-{ordinal}", pool.set.name));
-    let ready = |name: &str| {
-        let key = ObjectKey {
-            kind: Kind::Pod,
-            name: name.to_owned(),
-            namespace: pool.set.namespace.clone(),
-        };
-        input.observed.objects.get(&key).is_some_and(|pod| pod.is_ready() && !pod.is_leaving())
-    };
-    pods.filter(|name| !ready(name)).collect()
-}
-
-/// Whether a field change makes the StatefulSet's members restart.
-pub fn restarts_members(key: &ObjectKey, field: &FieldChange) -> bool {
-    key.kind == Kind::StatefulSet && field.path.starts_with(".spec.template")
-}
-
-/// A rolling update starts at the highest ordinal: whether those that are away are exactly the
-/// highest of the pool.
-fn restarts_first(pool: &DesiredPool, live: &LiveObject, away: &BTreeSet<String>) -> bool {
-    let has = live.number("/spec/replicas").unwrap_or(0);
-    let prefix = format!("{}-", pool.set.name);
-    let ordinal = |pod: &str| -> Option<i64> { pod.strip_prefix(&prefix)?.parse().ok() };
-    let ordinals: Option<BTreeSet<i64>> = away.iter().map(|pod| ordinal(pod)).collect();
-    let lowest_first = has - i64::try_from(away.len()).unwrap_or(i64::MAX);
-    ordinals.is_some_and(|ordinals| ordinals.iter().all(|ordinal| *ordinal >= lowest_first))
 }

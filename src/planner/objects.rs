@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, because, guards, immutable, managers};
+use super::{PlanInput, because, guards, immutable, managers, restarts};
 use crate::desired::{Desired, DesiredObject};
 use crate::fields::{self, merge, path::Element, path::Path};
 use crate::inventory::apply_set_id;
@@ -172,7 +172,7 @@ fn update(
     }
     let barred = fixed_fields(plan, key, &fields)
         | guards::fixed_settings(input, plan, key, live, &fields)
-        | guards::restart(input, plan, key, live, &fields);
+        | restarts::restart(input, plan, key, live, &fields);
     match previewed.map(|previewed| &previewed.result) {
         Some(Preview::Refused(why)) if !barred => refused(plan, key, why),
         _ => {}

@@ -7,7 +7,8 @@ use db_engine::engine::MemberState;
 
 use super::PlanInput;
 use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
-use super::guards::{self, restarts_members};
+use super::guards;
+use super::restarts::{self, restarts_members};
 use super::stuck;
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
@@ -66,7 +67,7 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
     let mut before: BTreeSet<StepId> = BTreeSet::new();
     for pool in &cluster.pools {
         let mut after = before.clone();
-        let restarts = restarts(plan, &pool.set);
+        let restarts = is_updated(plan, &pool.set);
         if restarts {
             for other in &coming_back {
                 after.extend(settled(&other.set));
@@ -83,7 +84,7 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
     }
 }
 
-fn restarts(plan: &PlanDraft, set: &ObjectKey) -> bool {
+fn is_updated(plan: &PlanDraft, set: &ObjectKey) -> bool {
     plan.changes.get(set).is_some_and(|change| change.operation == Operation::Update)
 }
 
@@ -252,7 +253,7 @@ fn add(
     let title = format!("{verb} {key}");
     let mut expects = vec![expects];
     if restarts {
-        let ready = guards::ready_before_restart(input, key);
+        let ready = restarts::ready_before_restart(input, key);
         expects.extend(ready.into_iter().map(|object| Expect::Ready { object }));
     }
     let bytes = 0;

@@ -115,6 +115,7 @@ fn keeping(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.state("keeping", "keeping");
     told.run(&["plan", "--detailed-exitcode"]);
     told.run(&["destroy", "--auto-approve", "--consent", "cluster.db"]);
+    told.run(&["destroy", "--auto-approve"]);
 }
 
 /// What is not carried out yet, or never, is refused with the reason.
