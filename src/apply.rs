@@ -38,6 +38,8 @@ pub struct Outcome {
     pub ended: BTreeMap<StepId, End>,
     /// The record could not be kept; the reason.
     pub record: Option<String>,
+    /// A database is not as it was when the plan was made; in what. Nothing was done then.
+    pub stale: Option<String>,
     /// The lock was not had; why. Nothing was done then but for the namespace.
     pub not_held: Option<NotHeld>,
 }
@@ -45,7 +47,10 @@ pub struct Outcome {
 impl Outcome {
     /// Whether all was done.
     pub fn is_complete(&self, plan: &Plan) -> bool {
-        self.done.len() == plan.steps.len() && self.record.is_none() && self.not_held.is_none()
+        self.done.len() == plan.steps.len()
+            && self.record.is_none()
+            && self.not_held.is_none()
+            && self.stale.is_none()
     }
 }
 
@@ -62,6 +67,10 @@ pub async fn run<W: World>(
     let mut outcome = Outcome::default();
     if let Err(end) = expect::all(world, plan).await {
         outcome.ended.insert(end.0, end.1);
+        return outcome;
+    }
+    if let Err(change) = expect::databases(world, plan).await {
+        outcome.stale = Some(change);
         return outcome;
     }
     let tell = RefCell::new(tell);

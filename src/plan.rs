@@ -4,13 +4,14 @@ pub mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use db_engine::engine::{MemberState, Topology, TopologyMember};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::observed::DatabaseScope;
-use step::{Step, StepId};
+use step::{Step, StepId, Until};
 
 /// The version of saved plans; a file with another major number is refused.
 pub const PLAN_FORMAT: u32 = 1;
@@ -65,6 +66,50 @@ pub struct Basis {
     pub stack_digest: String,
     /// Version of tsinfra.
     pub tsinfra: String,
+    /// What each database that answered said of itself, by cluster.
+    #[serde(default)]
+    pub databases: BTreeMap<String, Membership>,
+}
+
+/// What a plan relies on of a database: who it is, and who takes part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The engine's own id of the cluster.
+    pub cluster_id: String,
+    /// Members by address, and whether each was running.
+    pub members: BTreeMap<String, bool>,
+}
+
+impl Membership {
+    /// What a database says now.
+    pub fn of(topology: &Topology) -> Self {
+        let running = |member: &TopologyMember| member.state == MemberState::Running;
+        let members = topology.members.iter();
+        Self {
+            cluster_id: topology.cluster_id.clone(),
+            members: members.map(|(address, one)| (address.clone(), running(one))).collect(),
+        }
+    }
+
+    /// What has become otherwise, as a clause: another id, a member that came, went or fell. One
+    /// that has come back since is no harm, nor one that was to come.
+    pub fn departs(&self, now: &Self, to_come: &BTreeSet<String>) -> Option<String> {
+        if self.cluster_id != now.cluster_id {
+            let (was, is) = (&self.cluster_id, &now.cluster_id);
+            return Some(format!("answers under id {is}, it was {was}"));
+        }
+        let short = |address: &str| address.split('.').next().unwrap_or(address).to_owned();
+        let mut new = now.members.keys().filter(|address| !self.members.contains_key(*address));
+        let new = new.find(|address| !to_come.contains(*address));
+        if let Some(address) = new {
+            return Some(format!("lists {}, which it did not", short(address)));
+        }
+        self.members.iter().find_map(|(address, was)| match now.members.get(address) {
+            None => Some(format!("lists {} no more", short(address))),
+            Some(false) if *was => Some(format!("lists {} as not running, it was", short(address))),
+            Some(_) => None,
+        })
+    }
 }
 
 /// How a Kubernetes is reached.
@@ -177,6 +222,15 @@ impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Addresses whose coming the plan waits for.
+    pub fn members_to_come(&self) -> BTreeSet<String> {
+        let waits = self.steps.values().filter_map(|step| match &step.until {
+            Until::Joined { addresses, .. } => Some(addresses),
+            _ => None,
+        });
+        waits.flatten().cloned().collect()
     }
 
     /// Adds it up.

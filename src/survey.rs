@@ -7,8 +7,8 @@ use futures_util::stream;
 
 use crate::desired::{self, Desired, scope};
 use crate::object::ObjectKey;
-use crate::observed::Observed;
-use crate::plan::{Basis, Circle, Connection, Plan, Purpose};
+use crate::observed::{DatabaseView, Observed};
+use crate::plan::{Basis, Circle, Connection, Membership, Plan, Purpose};
 use crate::planner::{self, PlanInput, Previewed, managers};
 use crate::stack::{Stack, Target};
 use crate::world::{Draft, Preview, Unseen, World};
@@ -57,6 +57,7 @@ pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, No
         connection: connection(request.stack),
         stack_digest: request.digest.to_owned(),
         tsinfra: env!("CARGO_PKG_VERSION").to_owned(),
+        databases: memberships(&observed),
     };
     let plan = planner::plan(&PlanInput {
         stack: request.stack,
@@ -69,6 +70,15 @@ pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, No
     });
     plan.order()?;
     Ok(plan)
+}
+
+/// What each database that answered says of itself.
+fn memberships(observed: &Observed) -> BTreeMap<String, Membership> {
+    let seen = observed.databases.iter().filter_map(|(cluster, view)| match view {
+        DatabaseView::Seen(topology) => Some((cluster.clone(), Membership::of(topology))),
+        DatabaseView::Absent | DatabaseView::Unreachable { .. } => None,
+    });
+    seen.collect()
 }
 
 /// How a stack's target is reached, as a plan remembers it.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::fields;
-use crate::observed::{Observed, Scope};
-use crate::plan::Plan;
+use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::step::{Action, Expect, Step, StepId};
+use crate::plan::{Membership, Plan};
 use crate::world::World;
 
 use super::step::End;
@@ -13,6 +13,27 @@ use super::step::End;
 /// Checks what every step expects, before anything is written.
 pub async fn all<W: World>(world: &W, plan: &Plan) -> Result<(), (StepId, End)> {
     all_but(world, plan, &BTreeSet::new()).await
+}
+
+/// Checks that each database is who it was, with the members it had. One that gives no answer now
+/// is no proof of change; what must not be done without its word was refused while planning.
+pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
+    let known = &plan.basis.databases;
+    let asked = plan.databases.iter().filter(|scope| known.contains_key(&scope.cluster));
+    let scope = Scope { databases: asked.cloned().collect(), ..Scope::default() };
+    if scope.databases.is_empty() {
+        return Ok(());
+    }
+    let seen = world.look(&scope).await.map_err(|unseen| unseen.to_string())?;
+    let to_come = plan.members_to_come();
+    for (cluster, before) in known {
+        if let Some(DatabaseView::Seen(topology)) = seen.databases.get(cluster)
+            && let Some(change) = before.departs(&Membership::of(topology), &to_come)
+        {
+            return Err(format!("the database of cluster `{cluster}` {change}"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks what every step expects but for those that are done.

@@ -58,6 +58,10 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&format!("{title}: {how}: {}", harmless(why)), "  ! ", "    "));
         text.push('\n');
     }
+    if let Some(change) = &outcome.stale {
+        text.push_str(&fold(&format!("stale: {}", harmless(change)), "  ! ", "    "));
+        text.push('\n');
+    }
     if let Some(why) = &outcome.record {
         let line = format!("the stack's record could not be kept: {}", harmless(why));
         text.push_str(&fold(&line, "  ! ", "    "));
@@ -74,7 +78,8 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         let said = outcome.done.contains(id) || outcome.ended.get(id).is_some_and(begun);
         said && !matches!(step.action, Action::Await)
     });
-    let stale = outcome.ended.values().any(|end| matches!(end, End::Stale(_)));
+    let stale =
+        outcome.stale.is_some() || outcome.ended.values().any(|end| matches!(end, End::Stale(_)));
     let way_on = match (acted, stale) {
         (false, true) => "Nothing was changed. The world is not what this plan was made for: make \
                           a new plan, and apply that."

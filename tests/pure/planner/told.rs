@@ -276,3 +276,41 @@ fn data_nodes_come_after_config_nodes_and_pools_restart_one_after_the_other() {
         assert!(restart.steps[&id(pair[1])].after.contains(&id(pair[0])), "{pair:?}");
     }
 }
+
+/// A plan is pinned to who takes part in the database, and to which database it is.
+#[test]
+fn a_plan_whose_database_has_changed_writes_nothing() {
+    let before = two_pools(Storage::Cloud);
+    let scaled = with(&before, |cluster| cluster.pools[0] = 4);
+    type Change = fn(&Sandbox);
+    let changes: [(&str, Change); 2] = [
+        ("another id", |world| {
+            world.disturb(|cluster| cluster.databases.clear());
+            let pods: Vec<ObjectKey> = world.snapshot().keys_of(Kind::Pod);
+            world.disturb(|cluster| pods.iter().for_each(|pod| cluster.delete(pod)));
+            rest(world, 60);
+        }),
+        ("a member fell", |world| {
+            let pod = within(Kind::Pod, "alpha-hot-1");
+            world.disturb(|cluster| cluster.delete(&pod));
+            rest(world, 6);
+        }),
+    ];
+    for (what, change) in changes {
+        let world = sandbox();
+        apply_all(&world, &before.stack());
+        let made = plan(&world, &scaled);
+        change(&world);
+        let sets = |world: &Sandbox| {
+            let snapshot = world.snapshot();
+            let sets = snapshot.of_kind(Kind::StatefulSet);
+            sets.map(|(key, set)| (key.clone(), set["spec"].clone())).collect::<Vec<_>>()
+        };
+        let untouched = sets(&world);
+        let outcome = run(&world, &made);
+        assert!(!outcome.is_complete(&made), "{what}: {outcome:#?}");
+        assert!(outcome.stale.is_some() || !outcome.ended.is_empty(), "{what}: {outcome:#?}");
+        assert_eq!(sets(&world), untouched, "{what}: it wrote");
+        assert!(outcome.done.is_empty(), "{what}: {outcome:#?}");
+    }
+}
