@@ -2,6 +2,7 @@
 
 mod apply;
 mod fields;
+mod hostile;
 mod house;
 mod planner;
 mod sandbox;
