@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 use serde_json::Value;
 use tsinfra::apply::event::Event;
 use tsinfra::apply::hold::Claim;
@@ -150,7 +151,11 @@ fn shape(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     objects.map(strip_all).collect()
 }
 
-/// Few cases, because each is a whole cluster's life; `PROPTEST_CASES=200` asks for more.
+/// The seed of the few cases every run has: a change is to blame for what it breaks, not chance.
+const SEED: u64 = 20_260_122;
+
+/// Few cases, because each is a whole cluster's life, and always the same; `PROPTEST_CASES=200`
+/// asks for more, by chance.
 fn config(cases: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     let cases = asked.unwrap_or(0).max(cases);
@@ -158,6 +163,7 @@ fn config(cases: u32) -> ProptestConfig {
         cases,
         failure_persistence: None,
         max_shrink_iters: 12,
+        rng_seed: if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(SEED) },
         ..ProptestConfig::default()
     }
 }
