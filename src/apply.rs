@@ -45,6 +45,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    fn note(&mut self, (id, end): (StepId, End)) {
+        match end {
+            End::Done => drop(self.done.insert(id)),
+            end => drop(self.ended.insert(id, end)),
+        }
+    }
+
     /// Whether all was done.
     pub fn is_complete(&self, plan: &Plan) -> bool {
         self.done.len() == plan.steps.len()
@@ -52,6 +59,14 @@ impl Outcome {
             && self.not_held.is_none()
             && self.stale.is_none()
     }
+}
+
+/// A run: the world, the plan, and whom to tell.
+struct Run<'a, W: World, T: FnMut(&Event)> {
+    world: &'a W,
+    plan: &'a Plan,
+    stop: &'a AtomicBool,
+    tell: RefCell<T>,
 }
 
 /// Runs a plan. `stop` is set by the first Ctrl-C: from then on nothing starts and no wait goes
@@ -64,21 +79,16 @@ pub async fn run<W: World>(
     tell: impl FnMut(&Event),
     waiting: impl FnMut(&Lock),
 ) -> Outcome {
+    let run = Run { world, plan, stop, tell: RefCell::new(tell) };
     let mut outcome = Outcome::default();
-    if let Err(end) = expect::all(world, plan).await {
-        outcome.ended.insert(end.0, end.1);
+    if !run.is_still_so(&mut outcome).await {
         return outcome;
     }
-    if let Err(change) = expect::databases(world, plan).await {
-        outcome.stale = Some(change);
-        return outcome;
-    }
-    let tell = RefCell::new(tell);
-    make_namespace(world, plan, stop, &tell, &mut outcome).await;
+    run.make_namespace(&mut outcome).await;
     if outcome.ended.is_empty() && !stop.load(Ordering::Relaxed) {
         match hold::take(world, &plan.namespace, &plan.stack, claim, stop, waiting).await {
             Ok(hold) => {
-                let ends = held(world, plan, &hold, stop, &tell, &mut outcome).await;
+                let ends = run.held(&hold, &mut outcome).await;
                 if ends { hold.remove().await } else { hold.release().await }
             }
             Err(not_held) => outcome.not_held = Some(not_held),
@@ -87,73 +97,66 @@ pub async fn run<W: World>(
     outcome
 }
 
-/// The namespace is made before the lock, which lives in it; two who make it at once are told
-/// apart by Kubernetes.
-async fn make_namespace<W: World>(
-    world: &W,
-    plan: &Plan,
-    stop: &AtomicBool,
-    tell: &RefCell<impl FnMut(&Event)>,
-    outcome: &mut Outcome,
-) {
-    let namespace = plan.steps.iter().find(|(_, step)| makes_namespace(&step.action));
-    if let Some((id, step)) = namespace {
-        match step::run(world, plan, id, step, None, stop, tell).await {
-            (id, End::Done) => drop(outcome.done.insert(id)),
-            (id, end) => drop(outcome.ended.insert(id, end)),
+impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
+    /// Whether the world is still what the plan was made for, but for the steps that are done.
+    async fn is_still_so(&self, outcome: &mut Outcome) -> bool {
+        if let Err((id, end)) = expect::all(self.world, self.plan, &outcome.done).await {
+            outcome.ended.insert(id, end);
+        } else if let Err(change) = expect::databases(self.world, self.plan).await {
+            outcome.stale = Some(change);
+        }
+        outcome.ended.is_empty() && outcome.stale.is_none()
+    }
+
+    /// The namespace is made before the lock, which lives in it; two who make it at once are told
+    /// apart by Kubernetes.
+    async fn make_namespace(&self, outcome: &mut Outcome) {
+        let namespace = self.plan.steps.iter().find(|(_, step)| makes_namespace(&step.action));
+        if let Some((id, _)) = namespace {
+            let end = self.step(id, None).await;
+            outcome.note(end);
         }
     }
-}
 
-/// Carries the plan out under the lock: what is meant is kept on record first, what is there last.
-/// Answers whether nothing is left of the stack.
-async fn held<W: World>(
-    world: &W,
-    plan: &Plan,
-    hold: &Hold<'_, W>,
-    stop: &AtomicBool,
-    tell: &RefCell<impl FnMut(&Event)>,
-    outcome: &mut Outcome,
-) -> bool {
-    // Whoever held the lock before may have changed what the plan was made from.
-    if let Err(end) = expect::all_but(world, plan, &outcome.done).await {
-        outcome.ended.insert(end.0, end.1);
-    } else if let Err(refused) = world.keep(&plan.inventory).await {
-        outcome.record = Some(refused.to_string());
-    } else {
-        steps(world, plan, hold, stop, tell, outcome).await;
-        if !outcome.ended.values().any(|end| matches!(end, End::Lost(_))) {
-            return record::settle(world, plan, outcome).await;
+    /// Carries the plan out under the lock: what is meant is kept on record first, what is there
+    /// last. Answers whether nothing is left of the stack.
+    async fn held(&self, hold: &Hold<'_, W>, outcome: &mut Outcome) -> bool {
+        // Whoever held the lock before may have changed what the plan was made from.
+        if !self.is_still_so(outcome).await {
+            return false;
         }
+        if let Err(refused) = self.world.keep(&self.plan.inventory).await {
+            outcome.record = Some(refused.to_string());
+            return false;
+        }
+        self.steps(hold, outcome).await;
+        let lost = outcome.ended.values().any(|end| matches!(end, End::Lost(_)));
+        !lost && record::settle(self.world, self.plan, outcome).await
     }
-    false
-}
 
-async fn steps<W: World>(
-    world: &W,
-    plan: &Plan,
-    hold: &Hold<'_, W>,
-    stop: &AtomicBool,
-    tell: &RefCell<impl FnMut(&Event)>,
-    outcome: &mut Outcome,
-) {
-    let mut started: BTreeSet<StepId> = outcome.done.clone();
-    let mut running = FuturesUnordered::new();
-    loop {
-        let halted = !outcome.ended.is_empty() || stop.load(Ordering::Relaxed);
-        let done: BTreeSet<&StepId> = outcome.done.iter().collect();
-        let ready = if halted { Vec::new() } else { plan::ready(&plan.steps, &done) };
-        for id in ready {
-            if running.len() < STEPS_AT_ONCE_MAX && started.insert(id.clone()) {
-                let step = &plan.steps[id];
-                running.push(step::run(world, plan, id, step, Some(hold), stop, tell));
+    async fn steps(&self, hold: &Hold<'_, W>, outcome: &mut Outcome) {
+        let steps = &self.plan.steps;
+        let mut started: BTreeSet<StepId> = outcome.done.clone();
+        let mut running = FuturesUnordered::new();
+        loop {
+            let halted = !outcome.ended.is_empty() || self.stop.load(Ordering::Relaxed);
+            let done: BTreeSet<&StepId> = outcome.done.iter().collect();
+            let ready = if halted { Vec::new() } else { plan::ready(steps, &done) };
+            for id in ready {
+                if running.len() < STEPS_AT_ONCE_MAX && started.insert(id.clone()) {
+                    running.push(self.step(id, Some(hold)));
+                }
+            }
+            match running.next().await {
+                Some(end) => outcome.note(end),
+                None => break,
             }
         }
-        match running.next().await {
-            Some((id, End::Done)) => drop(outcome.done.insert(id)),
-            Some((id, end)) => drop(outcome.ended.insert(id, end)),
-            None => break,
-        }
+    }
+
+    async fn step(&self, id: &StepId, hold: Option<&Hold<'_, W>>) -> (StepId, End) {
+        let course = step::Course { world: self.world, plan: self.plan, stop: self.stop, hold };
+        (id.clone(), step::run(&course, id, &self.tell).await)
     }
 }
 

@@ -10,11 +10,6 @@ use crate::world::World;
 
 use super::step::End;
 
-/// Checks what every step expects, before anything is written.
-pub async fn all<W: World>(world: &W, plan: &Plan) -> Result<(), (StepId, End)> {
-    all_but(world, plan, &BTreeSet::new()).await
-}
-
 /// Checks that each database is who it was, with the members it had. One that gives no answer now
 /// is no proof of change; what must not be done without its word was refused while planning.
 pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
@@ -36,8 +31,8 @@ pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks what every step expects but for those that are done.
-pub async fn all_but<W: World>(
+/// Checks what every step expects but for those that are done, before anything is written.
+pub async fn all<W: World>(
     world: &W,
     plan: &Plan,
     done: &BTreeSet<StepId>,

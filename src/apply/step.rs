@@ -76,24 +76,34 @@ impl From<Unseen> for End {
     }
 }
 
+/// What a step runs in.
+pub struct Course<'a, W: World> {
+    /// The world.
+    pub world: &'a W,
+    /// The plan the step is of.
+    pub plan: &'a Plan,
+    /// Set once the user stops the run.
+    pub stop: &'a AtomicBool,
+    /// The stack's lock; none only while there is nothing yet to lock.
+    pub hold: Option<&'a Hold<'a, W>>,
+}
+
 /// Runs one step to its end.
 pub async fn run<W: World>(
-    world: &W,
-    plan: &Plan,
+    course: &Course<'_, W>,
     id: &StepId,
-    step: &Step,
-    hold: Option<&Hold<'_, W>>,
-    stop: &AtomicBool,
     tell: &RefCell<impl FnMut(&Event)>,
-) -> (StepId, End) {
+) -> End {
+    let world = course.world;
     let say = |what: What| {
         let event = Event { at: world.elapsed(), step: id.clone(), what };
         (tell.borrow_mut())(&event);
     };
     let begun = world.elapsed();
     say(What::Begun);
-    let end = match act(world, id, step, hold).await {
-        Ok(()) => until(world, plan, step, hold, stop, &say).await.err().unwrap_or(End::Done),
+    let step = &course.plan.steps[id];
+    let end = match act(course, id, step).await {
+        Ok(()) => until(course, step, &say).await.err().unwrap_or(End::Done),
         Err(end) => end,
     };
     match &end {
@@ -103,39 +113,32 @@ pub async fn run<W: World>(
             say(What::Ended { how, why: why.to_owned() });
         }
     }
-    (id.clone(), end)
+    end
 }
 
-async fn act<W: World>(
-    world: &W,
-    id: &StepId,
-    step: &Step,
-    hold: Option<&Hold<'_, W>>,
-) -> Result<(), End> {
+async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Result<(), End> {
     if !step.expects.is_empty() {
-        let observed = world.look(&expect::scope(step)).await?;
+        let observed = course.world.look(&expect::scope(step)).await?;
         if let Some(why) = expect::broken(step, &observed) {
             return Err(End::Stale(why));
         }
     }
-    if let (Some(hold), Some(_)) = (hold, step.action.object()) {
+    if let (Some(hold), Some(_)) = (course.hold, step.action.object()) {
         hold.begin(id).await?;
     }
-    Ok(world.perform(&step.action).await?)
+    Ok(course.world.perform(&step.action).await?)
 }
 
 async fn until<W: World>(
-    world: &W,
-    plan: &Plan,
+    course: &Course<'_, W>,
     step: &Step,
-    hold: Option<&Hold<'_, W>>,
-    stop: &AtomicBool,
     say: &impl Fn(What),
 ) -> Result<(), End> {
     if !step.until.waits() {
         return Ok(());
     }
-    let scope = wait::scope(&step.until, plan);
+    let world = course.world;
+    let scope = wait::scope(&step.until, course.plan);
     let deadline = world.elapsed() + Duration::from_secs(step.limit_seconds);
     let (mut told, mut told_at, mut failed_looks) = (None, world.elapsed(), 0);
     loop {
@@ -169,10 +172,10 @@ async fn until<W: World>(
                 }
             }
         }
-        if stop.load(Ordering::Relaxed) {
+        if course.stop.load(Ordering::Relaxed) {
             return Err(End::Interrupted);
         }
-        if let Some(hold) = hold {
+        if let Some(hold) = course.hold {
             hold.renew().await?;
         }
         world.stir(&scope, LOOK_AGAIN.min(deadline.saturating_sub(world.elapsed()))).await;
