@@ -1,7 +1,7 @@
 //! One look: every list and object a scope names, its events, its databases, the record.
 
 use futures_util::future::{Either, LocalBoxFuture};
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::inventory::Inventory;
@@ -18,8 +18,9 @@ const AT_ONCE: usize = 8;
 /// Events kept.
 const EVENTS: usize = 200;
 
-/// Looks at everything a scope names, all at once. The first failure, in the scope's order, is
-/// the whole answer: half a look would pass for a look at less.
+/// Looks at everything a scope names, all at once. One failure is the whole answer, since half a
+/// look would pass for a look at less; but it names all that failed, so that rights which are
+/// missing need not be found out one by one.
 pub(crate) async fn look(
     link: &Link,
     watches: &Watches,
@@ -31,29 +32,59 @@ pub(crate) async fn look(
             Ok::<_, Unseen>((wanted.cluster.clone(), database::view(link, wanted).await?))
         })
         .buffered(scope.databases.len().max(1))
-        .try_collect();
-    let (objects, events, inventory, databases) = tokio::try_join!(
+        .collect::<Vec<Result<_, Unseen>>>();
+    let (objects, events, inventory, databases) = tokio::join!(
         objects(link, scope),
         events(link, scope.events_in.as_deref()),
         record(link, scope.inventory.as_ref()),
         databases,
-    )?;
+    );
+    let mut failed = Vec::new();
+    let objects = whole(objects, &mut failed);
+    let databases = whole(databases, &mut failed).into_iter().collect();
+    let events = whole(vec![events], &mut failed).into_iter().flatten().collect();
+    let inventory = whole(vec![inventory], &mut failed).into_iter().flatten().next();
+    if let Some(unseen) = all_of(failed) {
+        return Err(unseen);
+    }
     let (objects, versions): (Vec<Found>, Vec<Option<(Query, String)>>) =
         objects.into_iter().unzip();
     watches.after(scope, known, versions.into_iter().flatten().collect());
     Ok(Observed { objects: objects.into_iter().flatten().collect(), events, databases, inventory })
 }
 
+/// What was read; what was not is put aside.
+fn whole<T>(results: Vec<Result<T, Unseen>>, failed: &mut Vec<Unseen>) -> Vec<T> {
+    results
+        .into_iter()
+        .filter_map(|result| result.map_err(|unseen| failed.push(unseen)).ok())
+        .collect()
+}
+
+/// Several failures as one: the first in full, the others by what they were about.
+fn all_of(failed: Vec<Unseen>) -> Option<Unseen> {
+    let mut failed = failed.into_iter();
+    let first = failed.next()?;
+    // A server that is gone is one trouble, however many requests it met.
+    let others = failed.filter(|unseen| unseen.why != first.why);
+    let others: Vec<String> = others.map(|unseen| unseen.doing).collect();
+    if others.is_empty() {
+        return Some(first);
+    }
+    let why = format!("{}. Nor could be done: {}", first.why, others.join("; "));
+    Some(Unseen { why, ..first })
+}
+
 type Found = Vec<(ObjectKey, LiveObject)>;
 /// What one request brought, and, for a list, the moment it shows.
 type Part = (Found, Option<(Query, String)>);
 
-async fn objects(link: &Link, scope: &Scope) -> Result<Vec<Part>, Unseen> {
+async fn objects(link: &Link, scope: &Scope) -> Vec<Result<Part, Unseen>> {
     let lists = scope.lists.iter().map(|list| Either::Left(listed(link, list)));
     let gets = scope.gets.iter().map(|key| Either::Right(got(link, key)));
     let requests: Vec<LocalBoxFuture<'_, _>> =
         lists.chain(gets).map(|request| request.boxed_local()).collect();
-    stream::iter(requests).buffered(AT_ONCE).try_collect().await
+    stream::iter(requests).buffered(AT_ONCE).collect().await
 }
 
 async fn listed(link: &Link, wanted: &List) -> Result<Part, Unseen> {
