@@ -52,7 +52,9 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
             events_in,
             ..Scope::default()
         },
-        Until::Gone { object } => Scope { gets: vec![object.clone()], ..Scope::default() },
+        Until::Gone { object } | Until::Heard { object } => {
+            Scope { gets: vec![object.clone()], ..Scope::default() }
+        }
         Until::Freed { claim, volume } => {
             Scope { gets: [claim].into_iter().chain(volume).cloned().collect(), ..Scope::default() }
         }
@@ -69,6 +71,7 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
     match until {
         Until::Said => Progress::Done,
         Until::Rolled { object, replicas } => rolled(object, *replicas, seen),
+        Until::Heard { object } => heard(object, seen),
         Until::Gone { object } => match seen.objects.get(object) {
             None => Progress::Done,
             Some(_) => going(0, 1, vec![format!("{object} is still there")]),
@@ -101,6 +104,16 @@ fn rolled(set: &ObjectKey, replicas: u32, seen: &Observed) -> Progress {
     }
     let fresh = pods::of_set(set, seen).filter(|(_, pod)| pods::is_fresh(live, pod)).count();
     going(fresh, replicas as usize, pods::why_not_ready(set, seen))
+}
+
+fn heard(set: &ObjectKey, seen: &Observed) -> Progress {
+    let Some(live) = seen.objects.get(set) else {
+        return Progress::Failed(format!("{set} is gone"));
+    };
+    if live.number("/status/observedGeneration") >= live.number("/metadata/generation") {
+        return Progress::Done;
+    }
+    going(0, 1, vec!["its controller has not seen the change yet".to_owned()])
 }
 
 fn pods_gone(set: &ObjectKey, seen: &Observed) -> Progress {

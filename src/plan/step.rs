@@ -158,6 +158,12 @@ pub enum Until {
         /// How many members.
         replicas: u32,
     },
+    /// The controller of the StatefulSet works by its newest form: what it makes from now on is
+    /// of that one.
+    Heard {
+        /// The StatefulSet.
+        object: ObjectKey,
+    },
     /// The object is gone.
     Gone {
         /// Its name.

@@ -31,7 +31,8 @@ pub fn unblock(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool, 
     let rolled = Until::Rolled { object: pool.set.clone(), replicas: pool.replicas() };
     let mut before = BTreeSet::new();
     if let Some(step) = plan.steps.get_mut(&update) {
-        step.until = Until::Said;
+        // A pod deleted sooner than that would be made anew of the old form.
+        step.until = Until::Heard { object: pool.set.clone() };
         before.insert(update);
     }
     let mut deleted: BTreeSet<StepId> = BTreeSet::new();

@@ -73,6 +73,7 @@ pub fn until(until: &Until) -> String {
         Until::Said => "it is said".to_owned(),
         Until::Rolled { replicas: 1, .. } => "its member is ready".to_owned(),
         Until::Rolled { replicas, .. } => format!("all {replicas} members are ready"),
+        Until::Heard { .. } => "its controller has seen the change".to_owned(),
         Until::Gone { .. } => "it is gone".to_owned(),
         Until::PodsGone { .. } => "all its members have stopped".to_owned(),
         Until::Freed { volume: Some(_), .. } => "the claim and its volume are gone".to_owned(),

@@ -328,3 +328,18 @@ fn the_most_telling_reasons_come_first_and_not_all_of_them() {
     assert_eq!(reasons[0], "hot-4: CrashLoopBackOff (last exit code 1)");
     assert_eq!(reasons.iter().collect::<BTreeSet<_>>().len(), 3);
 }
+
+/// A pod deleted before the controller has heard of the new form is made anew of the old one: seen
+/// on a real control plane.
+#[test]
+fn a_change_is_heard_only_once_its_generation_was_observed() {
+    let until = Until::Heard { object: set() };
+    let mut seen = Observed::default();
+    assert!(matches!(judge(&until, &seen), Progress::Failed(_)));
+    let mut lagging = status(3);
+    lagging["metadata"]["generation"] = json!(5);
+    put(&mut seen, Kind::StatefulSet, "hot", lagging);
+    assert!(matches!(judge(&until, &seen), Progress::Going { .. }));
+    put(&mut seen, Kind::StatefulSet, "hot", status(3));
+    assert_eq!(judge(&until, &seen), Progress::Done);
+}
