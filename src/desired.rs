@@ -70,6 +70,18 @@ pub struct DesiredPool {
     pub needs: Vec<ObjectKey>,
 }
 
+impl DesiredCluster {
+    /// The pools of a pool's quorum domain, itself among them: control members vote on their own,
+    /// all others on the data.
+    pub fn quorum_peers<'a>(
+        &'a self,
+        pool: &DesiredPool,
+    ) -> impl Iterator<Item = &'a DesiredPool> + use<'a> {
+        let control = pool.role == Role::Control;
+        self.pools.iter().filter(move |peer| (peer.role == Role::Control) == control)
+    }
+}
+
 impl DesiredPool {
     /// How many members it has.
     pub fn replicas(&self) -> u32 {

@@ -148,6 +148,14 @@ pub enum DatabaseView {
 }
 
 impl Observed {
+    /// The pods of a StatefulSet, by their names: `<set>-N`.
+    pub fn pods_of(&self, set: &ObjectKey) -> impl Iterator<Item = (&ObjectKey, &LiveObject)> {
+        self.of_kind(Kind::Pod).filter(move |(key, _)| {
+            let rest = key.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
+            key.namespace == set.namespace && rest.is_some_and(|rest| rest.parse::<u32>().is_ok())
+        })
+    }
+
     /// The objects of one kind.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &LiveObject)> {
         self.objects.iter().filter(move |(key, _)| key.kind == kind)

@@ -11,17 +11,6 @@ const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 /// Reasons told at once, at most.
 const REASONS_MAX: usize = 3;
 
-/// The pods of a set, by their names.
-pub fn of_set<'a>(
-    set: &'a ObjectKey,
-    seen: &'a Observed,
-) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> {
-    seen.of_kind(Kind::Pod).filter(move |(key, _)| {
-        let rest = key.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
-        key.namespace == set.namespace && rest.is_some_and(|rest| rest.parse::<u32>().is_ok())
-    })
-}
-
 /// Whether a pod is ready and of the set's newest revision.
 pub fn is_fresh(set: &LiveObject, pod: &LiveObject) -> bool {
     let newest = set.text("/status/updateRevision");
@@ -32,7 +21,7 @@ pub fn is_fresh(set: &LiveObject, pod: &LiveObject) -> bool {
 /// Why a set's pods are not all ready, most telling first.
 pub fn why_not_ready(set: &ObjectKey, seen: &Observed) -> Vec<String> {
     let mut reasons: Vec<(u8, String)> = Vec::new();
-    for (key, pod) in of_set(set, seen) {
+    for (key, pod) in seen.pods_of(set) {
         reasons.extend(why_pod(key, pod, seen));
     }
     let not_made = |event: &&EventNote| {

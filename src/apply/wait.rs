@@ -98,11 +98,11 @@ fn rolled(set: &ObjectKey, replicas: u32, seen: &Observed) -> Progress {
     let current = live.number("/status/observedGeneration") >= live.number("/metadata/generation");
     let counts = ["replicas", "readyReplicas", "updatedReplicas"];
     let counted = counts.iter().all(|field| status(field) == wanted);
-    let leaving = pods::of_set(set, seen).any(|(_, pod)| pod.is_leaving());
+    let leaving = seen.pods_of(set).any(|(_, pod)| pod.is_leaving());
     if current && counted && !leaving {
         return Progress::Done;
     }
-    let fresh = pods::of_set(set, seen).filter(|(_, pod)| pods::is_fresh(live, pod)).count();
+    let fresh = seen.pods_of(set).filter(|(_, pod)| pods::is_fresh(live, pod)).count();
     going(fresh, replicas as usize, pods::why_not_ready(set, seen))
 }
 
@@ -117,7 +117,7 @@ fn heard(set: &ObjectKey, seen: &Observed) -> Progress {
 }
 
 fn pods_gone(set: &ObjectKey, seen: &Observed) -> Progress {
-    let left: Vec<&str> = pods::of_set(set, seen).map(|(key, _)| key.name.as_str()).collect();
+    let left: Vec<&str> = seen.pods_of(set).map(|(key, _)| key.name.as_str()).collect();
     match (seen.objects.get(set), left.as_slice()) {
         (None, []) => Progress::Done,
         (_, []) => going(0, 1, vec![format!("{set} is still there")]),

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use db_engine::cluster::Role;
 use db_engine::engine::MemberState;
 
 use super::draft::PlanDraft;
 use super::{PlanInput, claims};
-use crate::desired::DesiredPool;
+use crate::desired::{DesiredCluster, DesiredPool};
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 use crate::plan::FieldChange;
@@ -33,10 +32,7 @@ pub fn restart(
     }
     let mut away = not_ready(input, pool, live);
     if let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) {
-        let peers = desired
-            .pools
-            .iter()
-            .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
+        let peers = desired.quorum_peers(pool);
         let known: BTreeSet<&String> = peers.flat_map(|peer| &peer.addresses).collect();
         let silent = topology.members.iter().filter(|(address, member)| {
             known.contains(address) && member.state != MemberState::Running
@@ -50,7 +46,7 @@ pub fn restart(
     }
     let blocked = !away.is_empty()
         && !restarts_first(pool, live, &away)
-        && !nobody_is_there(input, cluster, pool);
+        && !nobody_is_there(input, desired, pool);
     if blocked {
         let names: Vec<&str> = away.iter().map(String::as_str).collect();
         plan.block(
@@ -65,12 +61,8 @@ pub fn restart(
 
 /// Whether no member of a pool's quorum domain is ready: then a restart takes nobody away, and may
 /// be what brings them up.
-fn nobody_is_there(input: &PlanInput<'_>, cluster: &str, pool: &DesiredPool) -> bool {
-    let Some(desired) = input.desired.clusters.get(cluster) else { return false };
-    let peers = desired
-        .pools
-        .iter()
-        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control));
+fn nobody_is_there(input: &PlanInput<'_>, cluster: &DesiredCluster, pool: &DesiredPool) -> bool {
+    let peers = cluster.quorum_peers(pool);
     let sets = peers.filter_map(|peer| Some((peer, input.observed.objects.get(&peer.set)?)));
     sets.into_iter().all(|(peer, live)| {
         let has = live.number("/spec/replicas").unwrap_or(0);
@@ -81,19 +73,17 @@ fn nobody_is_there(input: &PlanInput<'_>, cluster: &str, pool: &DesiredPool) -> 
 /// The StatefulSets of which all members must be ready when a restart begins: those of its quorum
 /// domain that are there. The set itself is none of them while the restart is to mend it.
 pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<ObjectKey> {
-    let pools = input.desired.clusters.values().find_map(|cluster| {
+    let found = input.desired.clusters.values().find_map(|cluster| {
         let pool = cluster.pools.iter().find(|pool| pool.set == *set)?;
-        Some((pool, &cluster.pools))
+        Some((cluster, pool))
     });
-    let Some((pool, peers)) = pools else { return Vec::new() };
-    let cluster = input.observed.objects.get(set).and_then(|live| live.label(LABEL_CLUSTER));
-    if cluster.is_some_and(|cluster| nobody_is_there(input, cluster, pool)) {
+    let Some((cluster, pool)) = found else { return Vec::new() };
+    if nobody_is_there(input, cluster, pool) {
         return Vec::new();
     }
     let is_whole = |live: &LiveObject| not_ready(input, pool, live).is_empty();
-    peers
-        .iter()
-        .filter(|peer| (peer.role == Role::Control) == (pool.role == Role::Control))
+    cluster
+        .quorum_peers(pool)
         .filter(|peer| match input.observed.objects.get(&peer.set) {
             Some(live) => peer.set != *set || is_whole(live),
             None => false,

@@ -12,7 +12,7 @@ use super::PlanInput;
 use super::draft::{PlanDraft, delete_id, ready_id, update_id};
 use super::order::PROMPT_SECONDS;
 use crate::desired::DesiredPool;
-use crate::object::{Kind, ObjectKey};
+use crate::object::ObjectKey;
 use crate::observed::LiveObject;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 
@@ -64,11 +64,7 @@ fn stuck_pods<'a>(
     let Some(set) = input.observed.objects.get(&pool.set) else { return Vec::new() };
     let newest = set.text("/status/updateRevision");
     let told = set.number("/status/observedGeneration") == set.number("/metadata/generation");
-    let of_set = |key: &ObjectKey| {
-        let rest = key.name.strip_prefix(&format!("{}-", pool.set.name));
-        key.namespace == pool.set.namespace && rest.is_some_and(|n| n.parse::<u32>().is_ok())
-    };
-    let pods = input.observed.of_kind(Kind::Pod).filter(|(key, _)| of_set(key));
+    let pods = input.observed.pods_of(&pool.set);
     pods.filter(|(_, pod)| !pod.is_ready() && !pod.is_leaving())
         .filter(|(_, pod)| mends || told && pod.label("controller-revision-hash") != newest)
         .collect()

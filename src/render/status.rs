@@ -40,7 +40,7 @@ pub fn members(cluster: &DesiredCluster, seen: &Observed) -> Vec<Member> {
 
 /// Members the stack asks for, and any that are there beyond.
 fn of_pool(cluster: &DesiredCluster, pool: &DesiredPool, seen: &Observed) -> Vec<Member> {
-    let there = pods::of_set(&pool.set, seen).filter_map(|(key, _)| ordinal(&key.name));
+    let there = seen.pods_of(&pool.set).filter_map(|(key, _)| ordinal(&key.name));
     let last = there.map(|n| n + 1).max().unwrap_or(0).max(pool.replicas());
     (0..last).map(|n| member(cluster, pool, n, seen)).collect()
 }
