@@ -3,6 +3,7 @@
 //! Nothing is opened until the first call. Requests are plain JSON over kube's client; whether one
 //! is said again is decided here alone, since only here is known what is safe to repeat.
 
+mod amend;
 mod connect;
 mod database;
 mod errors;

@@ -28,6 +28,9 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Annotation: `true` while deletion of the cluster's data is refused.
 pub const ANNOTATION_PROTECT: &str = "tsinfra.dev/protect";
 
+/// Annotation of a volume: the uid of the claim its data are to be deleted with.
+pub const ANNOTATION_CONDEMNED: &str = "tsinfra.dev/condemned-with";
+
 /// The kinds tsinfra reads or writes, in the order they come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {

@@ -1,6 +1,7 @@
 //! A plan as a value: what will change, in which steps, why, and when each step is done.
 
 pub mod step;
+pub mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 

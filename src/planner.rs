@@ -2,6 +2,7 @@
 
 pub mod because;
 pub mod claims;
+pub mod condemned;
 pub mod draft;
 pub mod guards;
 pub mod immutable;
@@ -79,6 +80,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
             claims::tell_leaving(input, &mut draft);
+            condemned::tell_left(input, &mut draft);
             objects::changes(input, &mut draft);
             order::steps(input, &mut draft);
             teardown::what_the_stack_dropped(input, &mut draft);

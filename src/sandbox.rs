@@ -56,6 +56,7 @@ use crate::inventory::Inventory;
 use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
 use crate::plan::step::Action;
+use crate::plan::volume;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
 
 /// The machines of a fresh sandbox.
@@ -234,6 +235,13 @@ impl World for Sandbox {
                 api::apply(cluster, object, uid, manifest, *force)
             }
             Action::Delete { object, uid } => api::delete(cluster, object, uid),
+            Action::Hold { volume: key, uid, claim, labels } => {
+                api::amend(cluster, key, |live| volume::hold(key, live, uid, claim, labels))
+            }
+            Action::Purge { volume: key, uid, claim } if cluster.get(key).is_some() => {
+                api::amend(cluster, key, |live| volume::purge(key, live, uid, claim))
+            }
+            Action::Purge { .. } => Ok(()),
             Action::Await => Ok(()),
         })
     }

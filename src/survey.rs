@@ -41,14 +41,23 @@ pub enum NoPlan {
 }
 
 /// Looks at everything a stack is planned from.
-pub async fn look<W: World>(world: &W, stack: &Stack) -> Result<(Desired, Observed), Unseen> {
-    let observed = world.look(&scope::scope(stack)).await?;
+pub async fn look<W: World>(
+    world: &W,
+    stack: &Stack,
+    purpose: Purpose,
+) -> Result<(Desired, Observed), Unseen> {
+    let mut observed = world.look(&scope::scope(stack)).await?;
+    let ends = |cluster: &str| purpose == Purpose::Destroy || !stack.clusters.contains_key(cluster);
+    let more = scope::volumes(stack, &observed, ends);
+    if !more.gets.is_empty() {
+        observed.objects.extend(world.look(&more).await?.objects);
+    }
     Ok((desired::lower(stack, &observed), observed))
 }
 
 /// Makes a plan. Writes nothing.
 pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, NoPlan> {
-    let (desired, observed) = look(world, request.stack).await?;
+    let (desired, observed) = look(world, request.stack, request.purpose).await?;
     let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
     let drafts = planner::drafts(request.stack, &desired, &observed, request.purpose);
     let previews = previews(world, drafts, &consents).await?;

@@ -47,7 +47,7 @@ pub async fn all<W: World>(
     let observed = world.look(&scope).await;
     for (id, step) in steps {
         let seen = observed.as_ref().map_err(|e| (id.clone(), End::Unseen(e.to_string())))?;
-        let expects = step.expects.iter().filter(|expect| !matches!(expect, Expect::Ready { .. }));
+        let expects = step.expects.iter().filter(|expect| !expect.is_brought_about());
         first_broken(expects, &step.action, seen)
             .map_or(Ok(()), |why| Err((id.clone(), End::Stale(why))))?;
     }
@@ -76,12 +76,23 @@ fn first_broken<'a>(
 fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<String> {
     let live = observed.objects.get(expect.object());
     match (expect, live) {
-        (Expect::Absent { .. } | Expect::Away { .. }, None) => None,
+        (Expect::Absent { .. } | Expect::Away { .. } | Expect::LetGo { .. }, None) => None,
         (Expect::Away { object, uid }, Some(live)) => {
             let back = live.uid() == uid && live.is_ready();
             back.then(|| format!("{object} is ready by now"))
         }
-        (Expect::Absent { object }, Some(_)) => Some(format!("{object} is there by now")),
+        (Expect::Absent { object } | Expect::LetGo { object }, Some(_)) => {
+            Some(format!("{object} is there by now"))
+        }
+        (Expect::BelongsTo { object, uid, claim }, Some(live)) => {
+            if live.uid() != uid {
+                Some(format!("{object} is another object of that name by now"))
+            } else if live.text("/spec/claimRef/uid") != Some(claim) {
+                Some(format!("{object} belongs to another claim by now"))
+            } else {
+                None
+            }
+        }
         (Expect::Ready { object }, Some(live)) => {
             let wanted = live.number("/spec/replicas").unwrap_or(1);
             let ready = live.number("/status/readyReplicas").unwrap_or(0);
@@ -89,9 +100,12 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
                 format!("{object} has {ready} of {wanted} members ready: one more would be away")
             })
         }
-        (Expect::Unchanged { object, .. } | Expect::Ready { object }, None) => {
-            Some(format!("{object} is gone by now"))
-        }
+        (
+            Expect::Unchanged { object, .. }
+            | Expect::Ready { object }
+            | Expect::BelongsTo { object, .. },
+            None,
+        ) => Some(format!("{object} is gone by now")),
         (Expect::Unchanged { object, uid, digest }, Some(live)) => {
             let now = match action {
                 Action::Update { manifest, .. } => fields::digest(manifest, &live.value),

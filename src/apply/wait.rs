@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use db_engine::engine::MemberState;
 
 use crate::object::{Kind, Labels, ObjectKey};
-use crate::observed::{DatabaseView, List, LiveObject, Observed, Scope};
+use crate::observed::{DatabaseView, List, Observed, Scope};
 use crate::plan::Plan;
 use crate::plan::step::Until;
 
@@ -55,8 +55,8 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
         Until::Gone { object } | Until::Heard { object } => {
             Scope { gets: vec![object.clone()], ..Scope::default() }
         }
-        Until::Freed { claim, volume } => {
-            Scope { gets: [claim].into_iter().chain(volume).cloned().collect(), ..Scope::default() }
+        Until::Released { claim, volume } => {
+            Scope { gets: vec![claim.clone(), volume.clone()], ..Scope::default() }
         }
         Until::Joined { cluster, .. } => Scope {
             lists: in_namespace(&[Kind::Pod]),
@@ -72,12 +72,9 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
         Until::Said => Progress::Done,
         Until::Rolled { object, replicas } => rolled(object, *replicas, seen),
         Until::Heard { object } => heard(object, seen),
-        Until::Gone { object } => match seen.objects.get(object) {
-            None => Progress::Done,
-            Some(_) => going(0, 1, vec![format!("{object} is still there")]),
-        },
+        Until::Gone { object } => gone(object, seen),
         Until::PodsGone { object } => pods_gone(object, seen),
-        Until::Freed { claim, volume } => freed(claim, volume.as_ref(), seen),
+        Until::Released { claim, volume } => released(claim, volume, seen),
         Until::Joined { cluster, addresses } => joined(cluster, addresses, seen),
     }
 }
@@ -125,16 +122,26 @@ fn pods_gone(set: &ObjectKey, seen: &Observed) -> Progress {
     }
 }
 
-fn freed(claim: &ObjectKey, volume: Option<&ObjectKey>, seen: &Observed) -> Progress {
-    let volume = volume.and_then(|key| seen.objects.get_key_value(key));
-    let phase = |live: &LiveObject| live.text("/status/phase").unwrap_or("?").to_owned();
-    match (seen.objects.get(claim), volume) {
-        (None, None) => Progress::Done,
-        (Some(_), _) => going(0, 2, vec!["the claim is still there".into()]),
-        (None, Some((key, live))) => {
-            let message = live.text("/status/message").unwrap_or("its driver has not freed it yet");
-            going(1, 2, vec![format!("{key} is {}: {message}", phase(live))])
+fn gone(object: &ObjectKey, seen: &Observed) -> Progress {
+    let Some(live) = seen.objects.get(object) else { return Progress::Done };
+    let why = match live.text("/status/phase") {
+        Some(phase) if object.kind == Kind::PersistentVolume => {
+            let said = live.text("/status/message");
+            let why = said.unwrap_or("its driver has not deleted it yet");
+            format!("{object} is {phase}: {why}")
         }
+        _ => format!("{object} is still there"),
+    };
+    going(0, 1, vec![why])
+}
+
+fn released(claim: &ObjectKey, volume: &ObjectKey, seen: &Observed) -> Progress {
+    let phase = seen.objects.get(volume).map(|live| live.text("/status/phase").unwrap_or("?"));
+    match (seen.objects.contains_key(claim), phase) {
+        (true, _) => going(0, 2, vec!["the claim is still there".to_owned()]),
+        (false, None) => Progress::Failed(format!("{volume} went with its claim, though held")),
+        (false, Some("Released")) => Progress::Done,
+        (false, Some(phase)) => going(1, 2, vec![format!("{volume} is still {phase}")]),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What has to be looked at before a stack can be planned.
 
 use super::members;
-use crate::object::{Kind, LABEL_STACK, Labels, ObjectKey};
-use crate::observed::{List, Scope};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, Labels, ObjectKey};
+use crate::observed::{List, Observed, Scope};
 use crate::stack::{Stack, TierKind};
 
 /// Kinds looked at in the stack's namespace: all of each, because a stranger's object of a name
@@ -40,4 +40,17 @@ pub fn scope(stack: &Stack) -> Scope {
         databases: members::databases(stack),
         inventory: Some((stack.namespace.clone(), stack.name.clone())),
     }
+}
+
+/// What has to be looked at besides, for a plan that ends clusters: the volumes of their claims.
+/// A provisioner made them, so that no label of ours leads to them.
+pub fn volumes(stack: &Stack, observed: &Observed, ends: impl Fn(&str) -> bool) -> Scope {
+    let claims = observed.of_kind(Kind::PersistentVolumeClaim).filter(|(_, claim)| {
+        claim.label(LABEL_STACK) == Some(&stack.name)
+            && claim.label(LABEL_CLUSTER).is_some_and(&ends)
+    });
+    let volumes = claims.filter_map(|(_, claim)| claim.text("/spec/volumeName"));
+    let volumes = volumes.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
+    let unseen = volumes.filter(|key| !observed.objects.contains_key(key));
+    Scope { gets: unseen.collect(), ..Scope::default() }
 }

@@ -94,6 +94,11 @@ impl Trouble {
         matches!(self, Self::Failed(failure) if failure.code == 404)
     }
 
+    /// Whether the object has changed since it was read.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.code == 409)
+    }
+
     /// Whether the request may have been carried out nonetheless.
     pub(crate) fn leaves_doubt(&self) -> bool {
         match self {

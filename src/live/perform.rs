@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::fields::departures;
+use crate::live::amend::{Absence, Amend};
 use crate::live::errors::{Failure, Trouble};
 use crate::live::listing::{live_object, managers};
 use crate::live::ownership::{Keep, settle};
@@ -12,6 +13,7 @@ use crate::live::write::{Run, apply, conflicts, create, delete, is_another_objec
 use crate::object::{FIELD_MANAGER, LABEL_STACK, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::step::Action;
+use crate::plan::volume;
 use crate::world::Refused;
 
 /// Carries it out.
@@ -22,6 +24,14 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
             Update { link, object, uid, manifest, force: *force }.run().await
         }
         Action::Delete { object, uid } => remove(link, object, Some(uid)).await,
+        Action::Hold { volume: key, uid, claim, labels } => {
+            let due = |live: &Value| volume::hold(key, live, uid, claim, labels);
+            Amend { link, key, due }.run(&format!("holding {key}"), Absence::Stale).await
+        }
+        Action::Purge { volume: key, uid, claim } => {
+            let due = |live: &Value| volume::purge(key, live, uid, claim);
+            Amend { link, key, due }.run(&format!("purging {key}"), Absence::Done).await
+        }
         Action::Await => Ok(()),
     }
 }

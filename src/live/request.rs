@@ -53,6 +53,8 @@ pub(crate) enum BodyKind {
     Apply,
     /// A list of JSON patch operations.
     JsonPatch,
+    /// A JSON merge patch.
+    MergePatch,
 }
 
 impl BodyKind {
@@ -61,6 +63,7 @@ impl BodyKind {
             Self::Plain => "application/json",
             Self::Apply => "application/apply-patch+yaml",
             Self::JsonPatch => "application/json-patch+json",
+            Self::MergePatch => "application/merge-patch+json",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::object::{Kind, ObjectKey};
+use crate::object::{Kind, Labels, ObjectKey};
 
 /// A step's name, built from what it does, e.g. `create/StatefulSet/tsdb/history-hot`:
 /// the same in two plannings of the same thing.
@@ -73,6 +73,31 @@ pub enum Action {
         /// The uid it must have.
         uid: String,
     },
+    /// Keep a volume with its data when its claim goes, and mark it as condemned with that claim,
+    /// so that an apply that is stopped in between is taken up (a merge patch that carries uid and
+    /// version). The claim may then be deleted: nothing is lost by it yet.
+    Hold {
+        /// The volume.
+        volume: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+        /// The uid of the claim it must be bound to.
+        claim: String,
+        /// Labels it gets: whose data it holds.
+        labels: Labels,
+    },
+    /// Have a volume's driver delete it, with its data. Carried out only while the volume is
+    /// released by the very claim it was held for: all of that stands in the one object, so that
+    /// a change by its version is safe against everybody else, as deleting a claim never is
+    /// (research E §0, findings 3 and 4).
+    Purge {
+        /// The volume.
+        volume: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+        /// The uid of the claim that released it.
+        claim: String,
+    },
     /// Do nothing but wait.
     Await,
 }
@@ -83,19 +108,23 @@ impl Action {
         match self {
             Self::Create { object, .. }
             | Self::Update { object, .. }
-            | Self::Delete { object, .. } => Some(object),
+            | Self::Delete { object, .. }
+            | Self::Hold { volume: object, .. }
+            | Self::Purge { volume: object, .. } => Some(object),
             Self::Await => None,
         }
     }
 
     /// Where it stands among steps that could start at the same time: makers in the order kinds
-    /// come to be, then waits, then removals in the opposite order.
+    /// come to be, then waits, then removals in the opposite order, and data last.
     pub fn rank(&self) -> i32 {
         let place = |kind: Kind| kind as i32;
         match self {
             Self::Create { object, .. } | Self::Update { object, .. } => place(object.kind),
             Self::Await => 100,
+            Self::Hold { .. } => 150,
             Self::Delete { object, .. } => 200 - place(object.kind),
+            Self::Purge { .. } => 300,
         }
     }
 }
@@ -124,6 +153,21 @@ pub enum Expect {
         /// Its name.
         object: ObjectKey,
     },
+    /// The volume with this uid belongs to the claim with this uid, bound or released.
+    BelongsTo {
+        /// The volume.
+        object: ObjectKey,
+        /// The uid seen.
+        uid: String,
+        /// The claim's uid.
+        claim: String,
+    },
+    /// The claim is gone, and nothing has made another of its name. Steps before this one bring
+    /// that about, so it is asked only when the step's turn comes.
+    LetGo {
+        /// The claim.
+        object: ObjectKey,
+    },
     /// The pod with this uid is not ready, if it is still there.
     Away {
         /// Its name.
@@ -140,8 +184,16 @@ impl Expect {
             Self::Absent { object }
             | Self::Unchanged { object, .. }
             | Self::Ready { object }
+            | Self::BelongsTo { object, .. }
+            | Self::LetGo { object }
             | Self::Away { object, .. } => object,
         }
+    }
+
+    /// Whether steps before its own may have to bring it about: then it is asked only when the
+    /// step's turn comes.
+    pub fn is_brought_about(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::LetGo { .. })
     }
 }
 
@@ -174,12 +226,12 @@ pub enum Until {
         /// The StatefulSet.
         object: ObjectKey,
     },
-    /// The claim is gone and so is the volume it was bound to.
-    Freed {
+    /// The claim is gone, and its volume says that it is released: the data are still there.
+    Released {
         /// The claim.
         claim: ObjectKey,
-        /// The volume it was bound to, if it was.
-        volume: Option<ObjectKey>,
+        /// The volume it was bound to.
+        volume: ObjectKey,
     },
     /// The database lists each of these members as running.
     Joined {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims;
+use super::condemned::{self, is_condemned};
 use super::draft::{PlanDraft, delete_id};
 use super::order::PROMPT_SECONDS;
-use super::removal::{FREE_SECONDS, claim_down, delete, removed, storage_down};
+use super::removal::{FREE_SECONDS, delete, removed, storage_down};
 use super::{PlanInput, objects};
 use crate::object::{
     ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, LABEL_STACK, ObjectKey,
@@ -75,7 +76,9 @@ pub fn what_the_stack_dropped(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         cluster_down(input, plan, cluster, "the stack no longer declares its cluster");
     }
     let because = "the stack no longer declares it";
-    for (key, live) in dropped.into_iter().filter(|(_, live)| gone(live).is_none()) {
+    let of_the_stack =
+        |(key, live): &(&ObjectKey, &LiveObject)| gone(live).is_none() && !is_condemned(key, live);
+    for (key, live) in dropped.into_iter().filter(of_the_stack) {
         match key.kind {
             Kind::StorageClass | Kind::PersistentVolume => storage_down(plan, key, live, because),
             // A pool's end is a scale-in; `guards` has refused it and says so.
@@ -162,9 +165,7 @@ fn cluster_down(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, beca
             delete(plan, key, live, because, stopped.clone(), removed(key, live), FREE_SECONDS);
         }
     }
-    for (key, live) in of_kind(Kind::PersistentVolumeClaim) {
-        claim_down(input, plan, key, live, &stopped);
-    }
+    condemned::claims_down(input, plan, &of_cluster, &stopped);
     pools_of_strangers(input, plan, &sets);
 }
 

@@ -33,8 +33,8 @@ pub fn dot(plan: &Plan) -> String {
 fn colour(step: &Step) -> &'static str {
     match step.action {
         Action::Create { .. } => "darkgreen",
-        Action::Update { .. } => "goldenrod",
-        Action::Delete { .. } => "firebrick",
+        Action::Update { .. } | Action::Hold { .. } => "goldenrod",
+        Action::Delete { .. } | Action::Purge { .. } => "firebrick",
         Action::Await => "gray40",
     }
 }

@@ -79,6 +79,8 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Create { .. } => "create",
             Action::Update { .. } => "update",
             Action::Delete { .. } => "delete",
+            Action::Hold { .. } => "hold",
+            Action::Purge { .. } => "purge",
             Action::Await => "wait",
         },
         "address": step.action.object(),

@@ -36,7 +36,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
         // A destroy says once, in its heading, why everything goes.
         let told = plan.purpose == Purpose::Destroy
             && change.operation == Operation::Delete
-            && key.kind != Kind::PersistentVolumeClaim;
+            && !matches!(key.kind, Kind::PersistentVolumeClaim | Kind::PersistentVolume);
         text.push_str(&object(&key.to_string(), change, !told, style));
     }
     text.push_str(&conflicts(plan));

@@ -76,8 +76,7 @@ pub fn until(until: &Until) -> String {
         Until::Heard { .. } => "its controller has seen the change".to_owned(),
         Until::Gone { .. } => "it is gone".to_owned(),
         Until::PodsGone { .. } => "all its members have stopped".to_owned(),
-        Until::Freed { volume: Some(_), .. } => "the claim and its volume are gone".to_owned(),
-        Until::Freed { volume: None, .. } => "the claim is gone".to_owned(),
+        Until::Released { .. } => "it is gone and its volume is released".to_owned(),
         Until::Joined { addresses, .. } => match addresses.len() {
             1 => "the database lists it as running".to_owned(),
             n => format!("the database lists all {n} as running"),

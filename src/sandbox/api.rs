@@ -137,6 +137,19 @@ pub(super) fn edit(
     commit(cluster, key, &live, new)
 }
 
+/// A merge patch of tsinfra's own on exactly what was looked at; `None`: nothing is to be changed.
+pub(super) fn amend(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    patch: impl FnOnce(&Value) -> Result<Option<Value>, String>,
+) -> Result<(), Denial> {
+    let live = cluster.get(key).ok_or_else(|| gone(key))?;
+    match patch(live).map_err(Denial::Stale)? {
+        Some(patch) => edit(cluster, key, FIELD_MANAGER, &patch),
+        None => Ok(()),
+    }
+}
+
 /// Removes the object with this uid; fine if it is gone already.
 pub(super) fn delete(
     cluster: &mut Cluster,

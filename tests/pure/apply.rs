@@ -129,18 +129,26 @@ fn pods_are_gone_only_when_their_set_is_too() {
 }
 
 #[test]
-fn a_claim_is_freed_only_with_its_volume() {
+fn a_claim_has_gone_once_its_volume_says_so_and_a_volume_tells_why_it_stays() {
     let (claim, volume) =
         (key(Kind::PersistentVolumeClaim, "data-hot-0"), key(Kind::PersistentVolume, "pv-1"));
-    let until = Until::Freed { claim, volume: Some(volume) };
-    let mut seen = Observed::default();
-    let failed = json!({ "status": { "phase": "Failed", "message": "the driver said no" } });
-    put(&mut seen, Kind::PersistentVolume, "pv-1", failed);
+    let until = Until::Released { claim, volume: volume.clone() };
+    let seen = |phase: &str| {
+        let mut seen = Observed::default();
+        let status = json!({ "status": { "phase": phase, "message": "the driver said no" } });
+        put(&mut seen, Kind::PersistentVolume, "pv-1", status);
+        seen
+    };
+    assert_eq!(judge(&until, &seen("Released")), Progress::Done);
+    assert_eq!(counts(&judge(&until, &seen("Bound"))), (1, 2));
+    let mut before = seen("Bound");
+    put(&mut before, Kind::PersistentVolumeClaim, "data-hot-0", json!({}));
+    assert_eq!(counts(&judge(&until, &before)), (0, 2));
+    assert!(matches!(judge(&until, &Observed::default()), Progress::Failed(_)));
+    let gone = Until::Gone { object: volume };
     let why = vec!["PersistentVolume/pv-1 is Failed: the driver said no".to_owned()];
-    assert_eq!(judge(&until, &seen), Progress::Going { done: 1, of: 2, why });
-    put(&mut seen, Kind::PersistentVolumeClaim, "data-hot-0", json!({}));
-    assert_eq!(counts(&judge(&until, &seen)), (0, 2));
-    assert_eq!(judge(&until, &Observed::default()), Progress::Done);
+    assert_eq!(judge(&gone, &seen("Failed")), Progress::Going { done: 0, of: 1, why });
+    assert_eq!(judge(&gone, &Observed::default()), Progress::Done);
 }
 
 /// A step that expects one thing and does what it is told.

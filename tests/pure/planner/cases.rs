@@ -67,7 +67,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 35] = [
+const CASES: [Case; 38] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -105,6 +105,9 @@ const CASES: [Case; 35] = [
     case("destroy-retain").destroy(),
     case("destroy-delete").destroy(),
     case("destroy-interrupted").destroy().trouble(data_nodes_told_to_stop),
+    case("destroy-before-the-purge").destroy().trouble(claims_gone),
+    case("apply-before-the-purge").trouble(claims_gone),
+    case("destroy-of-a-volume-set-to-retain").destroy().trouble(volume_set_to_retain),
 ];
 
 fn within(kind: Kind, name: &str) -> ObjectKey {
@@ -211,6 +214,23 @@ fn lose(sandbox: &Sandbox, pod: &str) {
 fn data_nodes_told_to_stop(sandbox: &Sandbox, stack: &Stack) {
     let data = "delete/StatefulSet/tsdb/history-data";
     run_until(sandbox, &destruction(sandbox, stack), |event| event.step.0 == data);
+}
+
+/// A destroy was interrupted when the claims were gone and the data were still there.
+fn claims_gone(sandbox: &Sandbox, stack: &Stack) {
+    let claim = "delete/PersistentVolumeClaim";
+    run_until(sandbox, &destruction(sandbox, stack), |event| event.step.0.starts_with(claim));
+    rest(sandbox, 60);
+}
+
+/// Somebody wants to keep what a DataNode has stored.
+fn volume_set_to_retain(sandbox: &Sandbox, _: &Stack) {
+    let claim = within(Kind::PersistentVolumeClaim, "data-history-data-1");
+    let claim = sandbox.snapshot().get(&claim).unwrap().clone();
+    let volume = claim["spec"]["volumeName"].as_str().unwrap().to_owned();
+    let volume = ObjectKey::global(Kind::PersistentVolume, volume);
+    let retain = json!({ "spec": { "persistentVolumeReclaimPolicy": "Retain" } });
+    edit(sandbox, "kubectl-patch", &volume, retain);
 }
 
 fn folder() -> PathBuf {

@@ -35,7 +35,9 @@ fn assert_needed(plan: &Plan, world: &Watched) {
                 assert!(!fields.is_empty(), "{object}");
                 assert!(fields.iter().all(|field| field.before != field.after), "{fields:#?}");
             }
-            Action::Delete { object, .. } => panic!("{object} is deleted"),
+            Action::Delete { object, .. }
+            | Action::Hold { volume: object, .. }
+            | Action::Purge { volume: object, .. } => panic!("{object} is deleted"),
             Action::Await => {}
         }
     }

@@ -124,6 +124,14 @@ fn is_ours(value: &Value) -> bool {
     label(value, LABEL_STACK) == STACK
 }
 
+/// Whether a volume is bound to a claim of the stack.
+fn is_of_our_claim(cluster: &Cluster, volume: &Value) -> bool {
+    let claim = volume.pointer("/spec/claimRef/uid");
+    let mut claims = cluster.of_kind(Kind::PersistentVolumeClaim);
+    claim.is_some()
+        && claims.any(|(_, live)| is_ours(live) && live.pointer("/metadata/uid") == claim)
+}
+
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
     let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
@@ -151,9 +159,23 @@ impl Guard {
                 self.ending.insert(label(set, LABEL_CLUSTER).to_owned());
             }
         }
-        let theirs = live.is_some_and(|live| !is_ours(live));
+        if let Action::Purge { claim, .. } = action {
+            self.data_goes(cluster, object, claim);
+        }
+        let theirs = live.is_some_and(|live| !is_ours(live) && !is_of_our_claim(cluster, live));
         if theirs && !matches!(action, Action::Create { .. }) {
             self.say(format!("{object} is not of the stack and is changed"));
+        }
+    }
+
+    /// Data goes only once its claim is gone and its volume is released, and never with the claim.
+    fn data_goes(&mut self, cluster: &Cluster, volume: &ObjectKey, claim: &str) {
+        let alive = cluster
+            .of_kind(Kind::PersistentVolumeClaim)
+            .any(|(_, live)| live["metadata"]["uid"] == json!(claim));
+        let phase = cluster.get(volume).map(|live| live["status"]["phase"].clone());
+        if alive || phase.is_some_and(|phase| phase != "Released") {
+            self.say(format!("{volume} is purged while its claim may have it"));
         }
     }
 
@@ -166,6 +188,12 @@ impl Guard {
         });
         if let Some((pod, _)) = user {
             self.say(format!("{claim} is deleted while {pod} uses it"));
+        }
+        let volume = cluster.get(claim).and_then(|live| live.pointer("/spec/volumeName")?.as_str());
+        let volume = volume.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
+        let volume = volume.and_then(|key| cluster.get(&key));
+        if volume.is_some_and(|live| live["spec"]["persistentVolumeReclaimPolicy"] != "Retain") {
+            self.say(format!("{claim} is deleted while its data would go with it"));
         }
     }
 
