@@ -1,6 +1,7 @@
 //! The simulated API server: create, server-side apply, other tools' edits, delete.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -54,8 +55,10 @@ pub(super) fn create(
     rules::check(key, &value)?;
     services::allocate(cluster, key, &mut value)?;
     cluster.insert(key, value, manager);
-    if let Some(object) = cluster.objects.get_mut(key) {
-        object.managers.insert(manager.to_owned(), owned_by_setting(&asked));
+    if let Some(object) = cluster.objects.get_mut(key).map(Arc::make_mut) {
+        if key.kind != Kind::Pod {
+            object.managers.insert(manager.to_owned(), owned_by_setting(&asked));
+        }
         object.managers.retain(|_, paths| !paths.is_empty());
     }
     Ok(())
@@ -91,14 +94,14 @@ pub(super) fn apply(
     manifest: &Value,
     force: bool,
 ) -> Result<(), Denial> {
-    let live = cluster.objects.get(key).cloned().ok_or_else(|| gone(key))?;
+    let live = cluster.shared(key).ok_or_else(|| gone(key))?;
     same_uid(key, &live.value, wanted_uid)?;
     let manifest = sent(key, manifest)?;
     let conflicts = conflicts(&live, &manifest);
     if !conflicts.is_empty() && !force {
         return Err(Denial::Conflict(key.clone(), conflicts));
     }
-    let mut new = live.clone();
+    let mut new = SimObject::clone(&live);
     for (manager, path) in &conflicts {
         if let Some(paths) = new.managers.get_mut(manager) {
             paths.remove(path);
@@ -128,8 +131,8 @@ pub(super) fn edit(
     manager: &str,
     patch: &Value,
 ) -> Result<(), Denial> {
-    let live = cluster.objects.get(key).cloned().ok_or_else(|| gone(key))?;
-    let mut new = live.clone();
+    let live = cluster.shared(key).ok_or_else(|| gone(key))?;
+    let mut new = SimObject::clone(&live);
     merge_patch(&mut new.value, patch);
     keep_what_nobody_edits(&live.value, &mut new.value);
     defaults::fill_in(key, &mut new.value);

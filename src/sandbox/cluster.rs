@@ -1,6 +1,7 @@
 //! The state of the simulated world as one value, and the writes everything else is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use db_engine::iotdb::sim::IotdbSim;
 use serde::{Deserialize, Serialize};
@@ -35,8 +36,8 @@ pub struct Cluster {
     pub revision: u64,
     /// How many addresses were given.
     pub addresses: u64,
-    /// Every object.
-    pub objects: BTreeMap<ObjectKey, SimObject>,
+    /// Every object. Shared, because a world is copied before each change and hardly differs.
+    pub objects: BTreeMap<ObjectKey, Arc<SimObject>>,
     /// What nodes know of their pods beyond the pods' status.
     pub pods: BTreeMap<ObjectKey, PodLife>,
     /// Images each node has pulled.
@@ -48,7 +49,7 @@ pub struct Cluster {
 }
 
 /// An object and who owns its fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimObject {
     /// The object, without `metadata.managedFields`.
     pub value: Value,
@@ -117,6 +118,11 @@ impl Cluster {
         self.objects.get(key).map(|object| &object.value)
     }
 
+    /// An object as it is now, to look at while the world changes.
+    pub(super) fn shared(&self, key: &ObjectKey) -> Option<Arc<SimObject>> {
+        self.objects.get(key).cloned()
+    }
+
     /// The names of all objects of a kind, in order.
     pub fn keys_of(&self, kind: Kind) -> Vec<ObjectKey> {
         self.of_kind(kind).map(|(key, _)| key.clone()).collect()
@@ -153,7 +159,7 @@ impl Cluster {
 
     /// Puts a new object into the world as its manager made it.
     pub(super) fn insert(&mut self, key: &ObjectKey, mut value: Value, manager: &str) {
-        let owned = owned_by_setting(&value);
+        let owned = if keeps_owners(key) { owned_by_setting(&value) } else { BTreeSet::new() };
         let uid = self.next_uid();
         put(&mut value, &["metadata", "uid"], json!(uid));
         put(&mut value, &["metadata", "creationTimestamp"], json!(self.timestamp()));
@@ -169,17 +175,19 @@ impl Cluster {
         self.revision += 1;
         let version = json!(self.revision.to_string());
         put(&mut object.value, &["metadata", "resourceVersion"], version);
-        self.objects.insert(key.clone(), object);
+        self.objects.insert(key.clone(), Arc::new(object));
     }
 
     /// Changes an object as a controller does: what it changes becomes its own. Nothing happens
     /// where nothing changes.
     pub(super) fn change(&mut self, manager: &str, key: &ObjectKey, edit: impl FnOnce(&mut Value)) {
         let Some(old) = self.objects.get(key) else { return };
-        let mut new = old.clone();
+        let mut new = SimObject::clone(old);
         edit(&mut new.value);
         if new.value != old.value {
-            transfer(manager, &old.value, &mut new);
+            if keeps_owners(key) {
+                transfer(manager, &old.value, &mut new);
+            }
             self.replace(key, new);
         }
     }
@@ -190,7 +198,7 @@ impl Cluster {
         let Some(old) = self.objects.get(key) else { return };
         let found = whole.iter().try_fold(&old.value, |value, name| value.get(*name));
         if found != Some(&status) {
-            let mut new = old.clone();
+            let mut new = SimObject::clone(old);
             put(&mut new.value, &whole, status);
             self.replace(key, new);
         }
@@ -226,6 +234,12 @@ impl Cluster {
         self.events.retain(|event| event.at_ms >= oldest && !is_this(event));
         self.events.push(SimEvent { namespace, at_ms: self.clock_ms, note });
     }
+}
+
+/// Whether it is worth knowing who owns an object's fields: nobody applies pods, and they change
+/// more than all else together.
+fn keeps_owners(key: &ObjectKey) -> bool {
+    key.kind != Kind::Pod
 }
 
 /// Whether an object's deletion has begun.

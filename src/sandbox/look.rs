@@ -45,7 +45,8 @@ pub(super) fn look(cluster: &Cluster, scope: &Scope) -> Result<Observed, Unseen>
 }
 
 fn show(cluster: &Cluster, key: &ObjectKey, seen: &mut Observed) {
-    if let Some(SimObject { value, managers }) = cluster.objects.get(key) {
+    if let Some(object) = cluster.objects.get(key) {
+        let SimObject { value, managers } = &**object;
         let live = LiveObject { value: value.clone(), managers: managers.clone() };
         seen.objects.insert(key.clone(), live);
     }

@@ -50,11 +50,12 @@ pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::Pod) {
         let stage = cluster.pods.get(&key).map(|life| life.stage);
         let busy = |pod: &&Value| stage != Some(Stage::Ready) || leaving(pod);
-        let Some(pod) = cluster.get(&key).filter(busy).cloned() else { continue };
-        if leaving(&pod) {
-            stop(cluster, &key, &pod);
-        } else if !text(&pod, "/spec/nodeName").is_empty() {
-            advance(cluster, &key, &pod);
+        let Some(held) = cluster.shared(&key).filter(|pod| busy(&&pod.value)) else { continue };
+        let pod = &held.value;
+        if leaving(pod) {
+            stop(cluster, &key, pod);
+        } else if !text(pod, "/spec/nodeName").is_empty() {
+            advance(cluster, &key, pod);
         }
     }
 }
@@ -153,15 +154,16 @@ fn enter(cluster: &mut Cluster, key: &ObjectKey, stage: Stage) {
 
 /// Writes a pod's stage into its status as a kubelet would; `waits` is why its image is not there.
 fn report(cluster: &mut Cluster, key: &ObjectKey, stage: Stage, waits: Option<(&str, &str)>) {
-    let Some(pod) = cluster.get(key).cloned() else { return };
+    let Some(held) = cluster.shared(key) else { return };
+    let pod = &held.value;
     let now = cluster.timestamp();
     let running = matches!(stage, Stage::Starting | Stage::Ready);
     let ready = stage == Stage::Ready;
     let is = |yes: bool| if yes { "True" } else { "False" };
-    let containers = list(&pod, "/spec/containers").iter().map(|container| {
-        let mut status = container_status(&pod, container, waits);
+    let containers = list(pod, "/spec/containers").iter().map(|container| {
+        let mut status = container_status(pod, container, waits);
         if running {
-            let since = text(&pod, "/status/containerStatuses/0/state/running/startedAt");
+            let since = text(pod, "/status/containerStatuses/0/state/running/startedAt");
             let since = if since.is_empty() { now.as_str() } else { since };
             put(&mut status, &["state"], json!({ "running": { "startedAt": since } }));
             put(&mut status, &["started"], json!(ready));
@@ -169,8 +171,8 @@ fn report(cluster: &mut Cluster, key: &ObjectKey, stage: Stage, waits: Option<(&
         }
         status
     });
-    let preparations = list(&pod, "/spec/initContainers").iter().map(|container| {
-        let mut status = container_status(&pod, container, waits);
+    let preparations = list(pod, "/spec/initContainers").iter().map(|container| {
+        let mut status = container_status(pod, container, waits);
         if running {
             let done = json!({ "terminated": { "exitCode": 0, "reason": "Completed" } });
             put(&mut status, &["state"], done);
@@ -180,8 +182,8 @@ fn report(cluster: &mut Cluster, key: &ObjectKey, stage: Stage, waits: Option<(&
     });
     let mut status = json!({
         "phase": if running { "Running" } else { "Pending" },
-        "startTime": at(&pod, "/status/startTime"),
-        "podIP": at(&pod, "/status/podIP"),
+        "startTime": at(pod, "/status/startTime"),
+        "podIP": at(pod, "/status/podIP"),
         "conditions": [
             { "type": "PodScheduled", "status": "True" },
             { "type": "Initialized", "status": is(running) },

@@ -33,8 +33,9 @@ impl Why {
 pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::Pod) {
         let waits = |pod: &&Value| text(pod, "/spec/nodeName").is_empty() && !leaving(pod);
-        let Some(pod) = cluster.get(&key).filter(waits).cloned() else { continue };
-        match choose(cluster, &key, &pod) {
+        let Some(held) = cluster.shared(&key).filter(|pod| waits(&&pod.value)) else { continue };
+        let pod = &held.value;
+        match choose(cluster, &key, pod) {
             Ok((node, bindings)) => {
                 volumes::bind_all(cluster, bindings, &node);
                 cluster.change("kube-scheduler", &key, |pod| {

@@ -17,8 +17,9 @@ const REVISION: &str = "controller-revision-hash";
 /// One pass over every StatefulSet.
 pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::StatefulSet) {
-        if let Some(set) = cluster.get(&key).cloned() {
-            Sync { key: &key, set: &set, revision: revision_of(&key, &set) }.step(cluster);
+        if let Some(held) = cluster.shared(&key) {
+            let set = &held.value;
+            Sync { key: &key, set, revision: revision_of(&key, set) }.step(cluster);
         }
     }
 }
@@ -220,7 +221,8 @@ impl Sync<'_> {
 /// Writes what each set's members are now into its status.
 pub(super) fn report(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::StatefulSet) {
-        let Some(set) = cluster.get(&key).cloned() else { continue };
+        let Some(held) = cluster.shared(&key) else { continue };
+        let set = &held.value;
         let newest = revision_of(&key, &set);
         let members = members(cluster, &set, &key);
         let pods: Vec<&Value> = members.iter().filter_map(|(_, pod)| cluster.get(pod)).collect();

@@ -215,7 +215,8 @@ pub(super) fn run(cluster: &mut Cluster) {
 }
 
 fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
-    let Some(claim) = cluster.get(key).cloned() else { return };
+    let Some(held) = cluster.shared(key) else { return };
+    let claim = &held.value;
     if leaving(&claim) {
         // pvc-protection: a claim in use stays until its pod is gone.
         let used =
@@ -257,7 +258,8 @@ fn grow(cluster: &mut Cluster, key: &ObjectKey, claim: &Value) {
 }
 
 fn settle_volume(cluster: &mut Cluster, key: &ObjectKey) {
-    let Some(volume) = cluster.get(key).cloned() else { return };
+    let Some(held) = cluster.shared(key) else { return };
+    let volume = &held.value;
     let phase = text(&volume, "/status/phase");
     let owner = text(&volume, "/spec/claimRef/uid");
     let owner_lives = cluster

@@ -141,7 +141,7 @@ fn shape(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     let objects = snapshot.objects.iter().filter(|(key, object)| {
         ours(&object.value) && !matches!(key.kind, Kind::ConfigMap | Kind::Lease)
     });
-    let strip_all = |(key, object): (&ObjectKey, &tsinfra::sandbox::SimObject)| {
+    let strip_all = |(key, object): (&ObjectKey, &std::sync::Arc<tsinfra::sandbox::SimObject>)| {
         let mut value = object.value.clone();
         strip(&mut value);
         let labels = value["metadata"]["labels"].clone();
