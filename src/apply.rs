@@ -52,6 +52,11 @@ impl Outcome {
         }
     }
 
+    /// Whether it is not known of some request whether it was carried out.
+    pub fn is_in_doubt(&self) -> bool {
+        self.ended.values().any(|end| matches!(end, End::Unknown(_)))
+    }
+
     /// Whether all was done.
     pub fn is_complete(&self, plan: &Plan) -> bool {
         self.done.len() == plan.steps.len()
@@ -89,7 +94,13 @@ pub async fn run<W: World>(
         match hold::take(world, &plan.namespace, &plan.stack, claim, stop, waiting).await {
             Ok(hold) => {
                 let ends = run.held(&hold, &mut outcome).await;
-                if ends { hold.remove().await } else { hold.release().await }
+                // A request whose answer never came may still be carried out: whoever comes next
+                // waits until it cannot any more, as after a holder that died.
+                match (ends, outcome.is_in_doubt()) {
+                    (_, true) => {}
+                    (true, false) => hold.remove().await,
+                    (false, false) => hold.release().await,
+                }
             }
             Err(not_held) => outcome.not_held = Some(not_held),
         }

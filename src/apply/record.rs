@@ -1,11 +1,15 @@
 //! The stack's record after a run: what is there now, or nothing once all is gone.
 
+use std::collections::BTreeSet;
+
 use crate::inventory::Inventory;
+use crate::object::{LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, Scope};
 use crate::plan::{Plan, Purpose};
 use crate::world::{Refused, World};
 
 use super::Outcome;
+use super::step::End;
 
 /// Looks at everything the record names and keeps what is there. Once a destroy is complete, the
 /// record goes with the last object it names; what `retain` keeps is kept on record.
@@ -13,7 +17,8 @@ use super::Outcome;
 /// Answers whether nothing is left of the stack.
 pub async fn settle<W: World>(world: &W, plan: &Plan, outcome: &mut Outcome) -> bool {
     let complete = outcome.done.len() == plan.steps.len();
-    let result = match what_is_there(world, plan).await {
+    let doubtful: BTreeSet<&ObjectKey> = in_doubt(plan, outcome).collect();
+    let result = match what_is_there(world, plan, &doubtful).await {
         Ok(record) if plan.purpose == Purpose::Destroy && complete && record.items.is_empty() => {
             world.drop_record(&plan.namespace, &plan.stack).await.map(|()| true)
         }
@@ -26,8 +31,19 @@ pub async fn settle<W: World>(world: &W, plan: &Plan, outcome: &mut Outcome) -> 
     })
 }
 
-/// The plan's record with what is gone left out, and with uids and cluster ids filled in.
-async fn what_is_there<W: World>(world: &W, plan: &Plan) -> Result<Inventory, String> {
+/// Objects of requests whose answer never came: they may still be carried out.
+fn in_doubt<'a>(plan: &'a Plan, outcome: &Outcome) -> impl Iterator<Item = &'a ObjectKey> {
+    let unknown = outcome.ended.iter().filter(|(_, end)| matches!(end, End::Unknown(_)));
+    unknown.filter_map(|(id, _)| plan.steps.get(id)?.action.object())
+}
+
+/// The plan's record with what is gone left out, and with uids and cluster ids filled in. What may
+/// still come stays on it; what somebody else has put under a name of ours does not come on it.
+async fn what_is_there<W: World>(
+    world: &W,
+    plan: &Plan,
+    doubtful: &BTreeSet<&ObjectKey>,
+) -> Result<Inventory, String> {
     let scope = Scope {
         gets: plan.inventory.items.keys().cloned().collect(),
         databases: plan.databases.clone(),
@@ -35,7 +51,10 @@ async fn what_is_there<W: World>(world: &W, plan: &Plan) -> Result<Inventory, St
     };
     let seen = world.look(&scope).await.map_err(|unseen| unseen.to_string())?;
     let mut record = plan.inventory.clone();
-    record.items.retain(|key, _| seen.objects.contains_key(key));
+    record.items.retain(|key, item| match seen.objects.get(key) {
+        Some(live) => item.uid == live.uid() || live.label(LABEL_STACK) == Some(&plan.stack),
+        None => doubtful.contains(key),
+    });
     for (key, item) in &mut record.items {
         if let Some(live) = seen.objects.get(key) {
             live.uid().clone_into(&mut item.uid);
