@@ -17,5 +17,6 @@ pub mod survey;
 pub mod apply;
 pub mod render;
 pub mod sandbox;
+pub mod rehearsal;
 pub mod live;
 pub mod cli;

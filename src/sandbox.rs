@@ -11,8 +11,9 @@
 //! start, get ready and stop; node ports and load balancers; budgets' status; IoTDB's members.
 //!
 //! What is not, so that nobody relies on it: admission webhooks, quotas, service accounts and RBAC;
-//! eviction, and so enforcement of budgets, and percentages in them; nodes that fail, fill up or are removed under their pods;
-//! crash loops and probes as such (a pod answers when its database does); CronJobs and Jobs; claim
+//! eviction, and so enforcement of budgets, and percentages in them; nodes that fill up or are removed
+//! under their pods, or fail by themselves (tests and rehearsals make them fail, and members crash);
+//! probes as such (a pod answers when its database does); CronJobs and Jobs; claim
 //! retention other than Retain; controller revisions (a lost member comes back in the newest form even
 //! in the midst of a rollout); pod affinity, preferences and priorities of the scheduler; a default
 //! storage class; binding takes no time; a claim emptied or lost under a database that goes on; the
@@ -34,6 +35,7 @@ mod scheduler;
 mod databases;
 mod nodes;
 mod furniture;
+mod trouble;
 mod controllers;
 mod look;
 mod store;
@@ -51,6 +53,7 @@ use denial::Denial;
 pub use furniture::Furniture;
 pub use store::SandboxError;
 use store::Store;
+pub use trouble::{Mood, Trouble};
 
 use crate::inventory::Inventory;
 use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
@@ -91,6 +94,11 @@ impl Sandbox {
     /// A fresh sandbox that is kept nowhere.
     pub fn in_memory() -> Self {
         Self::of(fresh(), None, false)
+    }
+
+    /// A world as it was once seen, kept nowhere from now on.
+    pub fn resumed(cluster: Cluster) -> Self {
+        Self::of(cluster, None, false)
     }
 
     fn of(cluster: Cluster, store: Option<Store>, reads_only: bool) -> Self {
@@ -181,6 +189,12 @@ impl Cluster {
     /// Lets virtual time pass.
     pub fn advance(&mut self, time: Duration) {
         controllers::advance(self, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Lets virtual time pass until something changes, at most so long.
+    pub fn advance_until_change(&mut self, at_most: Duration) {
+        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        controllers::advance_until_change(self, at_most);
     }
 
     /// What another tool does with an object: a JSON merge patch. The fields it changes become its
@@ -302,7 +316,12 @@ impl World for Sandbox {
         while self.signs(&scope.databases) == before && self.cluster.borrow().clock_ms < end {
             let mut cluster = self.cluster.borrow_mut();
             let left = end - cluster.clock_ms;
-            controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
+            if scope.databases.is_empty() {
+                controllers::advance_until_change(&mut cluster, left);
+            } else {
+                // What a database says changes with time alone.
+                controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
+            }
             ticked = true;
         }
         if ticked {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::trouble::Trouble;
 use super::values::{put, text};
 use crate::fields::path::{Path, covers};
 use crate::fields::{hex, leaves};
@@ -46,6 +47,9 @@ pub struct Cluster {
     pub databases: BTreeMap<String, IotdbSim>,
     /// Warning events, oldest first.
     pub events: Vec<SimEvent>,
+    /// What goes wrong at present.
+    #[serde(default)]
+    pub trouble: Trouble,
 }
 
 /// An object and who owns its fields.
@@ -110,6 +114,7 @@ impl Cluster {
             images: BTreeMap::new(),
             databases: BTreeMap::new(),
             events: Vec::new(),
+            trouble: Trouble::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One tick of virtual time: every controller looks once and does its next thing.
 
 use super::api;
-use super::cluster::{Cluster, leaving};
+use super::cluster::{Cluster, Stage, leaving};
 use super::{budgets, databases, nodes, scheduler, services, stateful_sets, volumes};
 use crate::object::{Kind, ObjectKey};
 
@@ -10,12 +10,30 @@ pub(super) const TICK_MS: u64 = 500;
 
 /// Lets this much virtual time pass, in ticks.
 pub(super) fn advance(cluster: &mut Cluster, ms: u64) {
-    let mut left = ms;
-    while left > 0 {
-        let step = left.min(TICK_MS);
-        tick(cluster, step);
-        left -= step;
+    let end = cluster.clock_ms.saturating_add(ms);
+    while cluster.clock_ms < end {
+        advance_until_change(cluster, end - cluster.clock_ms);
     }
+}
+
+/// Lets virtual time pass until something changes, or this much. Where nothing will, the rest of it
+/// passes at once.
+pub(super) fn advance_until_change(cluster: &mut Cluster, ms: u64) {
+    let (end, before) = (cluster.clock_ms.saturating_add(ms), cluster.revision);
+    while cluster.clock_ms < end && cluster.revision == before {
+        tick(cluster, TICK_MS.min(end - cluster.clock_ms));
+        if cluster.revision == before && is_at_rest(cluster) {
+            cluster.clock_ms = end;
+        }
+    }
+}
+
+/// Whether nothing is on its way that only time brings about: what one more look of every controller
+/// does not change stays as it is.
+fn is_at_rest(cluster: &Cluster) -> bool {
+    cluster.trouble.is_over(cluster.clock_ms)
+        && cluster.pods.values().all(|life| life.stage == Stage::Ready)
+        && !cluster.of_kind(Kind::Pod).any(|(_, pod)| leaving(pod))
 }
 
 /// Lets one tick pass.

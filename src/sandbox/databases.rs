@@ -173,13 +173,18 @@ fn ask(
     let engine = driver(scope.engine);
     let silent = || format!("{} does not answer at port {}", key.name, scope.port);
     let process = process_of(pod).ok_or_else(silent)?;
-    let sim = cluster.databases.get(&database_of(key, pod, &process)).ok_or_else(silent)?;
+    let name = database_of(key, pod, &process);
+    let mood = cluster.trouble.mood(&name, cluster.clock_ms);
+    let sim = cluster.databases.get(&name).ok_or_else(silent)?;
     // Asking may change a database, looking may not change the world.
     let mut sim = sim.clone();
     let answers: Option<Vec<Answer>> = engine
         .survey()
         .iter()
-        .map(|statement| sim.answer(&process.address, statement, cluster.clock_ms))
+        .map(|statement| {
+            let answer = sim.answer(&process.address, statement, cluster.clock_ms)?;
+            if let Some(mood) = mood { mood.turn(answer) } else { Some(answer) }
+        })
         .collect();
     let topology = engine.read(&answers.ok_or_else(silent)?);
     topology.map(DatabaseView::Seen).map_err(|why| format!("{}: {why}", key.name))

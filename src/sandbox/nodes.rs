@@ -52,6 +52,9 @@ pub(super) fn run(cluster: &mut Cluster) {
         let busy = |pod: &&Value| stage != Some(Stage::Ready) || leaving(pod);
         let Some(held) = cluster.shared(&key).filter(|pod| busy(&&pod.value)) else { continue };
         let pod = &held.value;
+        if cluster.trouble.is_away(text(pod, "/spec/nodeName"), cluster.clock_ms) {
+            continue;
+        }
         if leaving(pod) {
             stop(cluster, &key, pod);
         } else if !text(pod, "/spec/nodeName").is_empty() {
@@ -69,6 +72,9 @@ fn advance(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
         enter(cluster, key, stage);
         return;
     };
+    if cluster.trouble.keeps_down(key, pod, now) {
+        return;
+    }
     let for_ms = now.saturating_sub(life.since_ms);
     match life.stage {
         Stage::Pulling if for_ms >= PULL_MS => pulled(cluster, key, pod),
@@ -93,6 +99,20 @@ fn advance(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
         }
         _ => {}
     }
+}
+
+/// A pod's containers ended of themselves; whether they ran.
+pub(super) fn crashed(cluster: &mut Cluster, key: &ObjectKey) -> bool {
+    let running = cluster.pods.get(key).map(|life| life.stage);
+    if !matches!(running, Some(Stage::Starting | Stage::Ready)) {
+        return false;
+    }
+    let since_ms = cluster.clock_ms;
+    cluster.pods.insert(key.clone(), PodLife { stage: Stage::Preparing, since_ms });
+    let why = ("CrashLoopBackOff", "back-off restarting failed container");
+    report(cluster, key, Stage::Preparing, Some(why));
+    cluster.warn(key, "BackOff", "Back-off restarting failed container");
+    true
 }
 
 fn prepare_ms(pod: &Value) -> u64 {
@@ -208,7 +228,7 @@ fn container_status(pod: &Value, container: &Value, waits: Option<(&str, &str)>)
     let has_init = !list(pod, "/spec/initContainers").is_empty();
     let preparing = if has_init { "PodInitializing" } else { "ContainerCreating" };
     let waiting = match waits {
-        Some((reason, message)) if unavailable_image(pod).as_deref() == Some(image) => {
+        Some((reason, message)) if unavailable_image(pod).is_none_or(|none| none == image) => {
             json!({ "reason": reason, "message": message })
         }
         _ => json!({ "reason": preparing }),

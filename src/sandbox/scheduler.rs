@@ -131,6 +131,10 @@ fn filter(
     if at(node, "/spec/unschedulable") == true {
         return no(Why::of_the_node("node(s) were unschedulable"));
     }
+    if cluster.trouble.is_away(text(node, "/metadata/name"), cluster.clock_ms) {
+        let taint = "node(s) had untolerated taint {node.kubernetes.io/unreachable: }";
+        return no(Why::of_the_node(taint));
+    }
     if let Some(taint) = untolerated(pod, node) {
         let (key, value) = (text(taint, "/key"), text(taint, "/value"));
         return no(Why::of_the_node(format!("node(s) had untolerated taint {{{key}: {value}}}")));

@@ -38,6 +38,12 @@ fn has_ready_condition(pod: &Value) -> bool {
 
 /// The name of the revision a template makes; claims are no part of it.
 fn revision_of(key: &ObjectKey, set: &Value) -> String {
+    // The status says it already, unless the set has changed since.
+    let told = text(set, "/status/updateRevision");
+    let is_told = at(set, "/status/observedGeneration") == at(set, "/metadata/generation");
+    if is_told && !told.is_empty() {
+        return told.to_owned();
+    }
     let digest = Sha256::digest(at(set, "/spec/template").to_string().as_bytes());
     let hash = hex(&digest);
     format!("{}-{}", key.name, hash.get(..10).unwrap_or(&hash))
@@ -223,22 +229,22 @@ pub(super) fn report(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::StatefulSet) {
         let Some(held) = cluster.shared(&key) else { continue };
         let set = &held.value;
-        let newest = revision_of(&key, &set);
-        let members = members(cluster, &set, &key);
+        let newest = revision_of(&key, set);
+        let members = members(cluster, set, &key);
         let pods: Vec<&Value> = members.iter().filter_map(|(_, pod)| cluster.get(pod)).collect();
         let revision =
             |pod: &Value| text(pod, "/metadata/labels/controller-revision-hash").to_owned();
         let ready = pods.iter().filter(|pod| has_ready_condition(pod)).count();
         let updated = pods.iter().filter(|pod| revision(pod) == newest && !leaving(pod)).count();
-        let wanted = at(&set, "/spec/replicas").as_u64().unwrap_or(1);
+        let wanted = at(set, "/spec/replicas").as_u64().unwrap_or(1);
         let rolled = pods.iter().all(|pod| revision(pod) == newest && is_ready(pod))
             && u64::try_from(pods.len()) == Ok(wanted);
-        let before = text(&set, "/status/currentRevision").to_owned();
+        let before = text(set, "/status/currentRevision").to_owned();
         let current = if rolled || before.is_empty() { newest.clone() } else { before };
         let of_current =
             pods.iter().filter(|pod| revision(pod) == current && !leaving(pod)).count();
         let mut status = json!({
-            "observedGeneration": at(&set, "/metadata/generation"),
+            "observedGeneration": at(set, "/metadata/generation"),
             "replicas": pods.len(),
             "availableReplicas": ready,
             "currentRevision": current,

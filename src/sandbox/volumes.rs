@@ -44,6 +44,9 @@ pub(super) fn fit(
         let taken: Vec<&ObjectKey> =
             bindings.iter().filter_map(|one| one.volume.as_ref()).collect();
         let volume = find_volume(cluster, &claim_key, claim, Some(node), &taken);
+        if volume.is_none() && provisioned && cluster.trouble.storage_stalls(cluster.clock_ms) {
+            return Err("node(s) did not have enough free storage");
+        }
         if volume.is_none() && !provisioned {
             return Err("node(s) didn't find available persistent volumes to bind");
         }
@@ -217,7 +220,7 @@ pub(super) fn run(cluster: &mut Cluster) {
 fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
     let Some(held) = cluster.shared(key) else { return };
     let claim = &held.value;
-    if leaving(&claim) {
+    if leaving(claim) {
         // pvc-protection: a claim in use stays until its pod is gone.
         let used =
             cluster.of_kind(Kind::Pod).any(|(pod, value)| claims_of(pod, value).contains(key));
@@ -226,12 +229,12 @@ fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
         }
         return;
     }
-    let Some(class) = class_of(cluster, &claim) else { return };
+    let Some(class) = class_of(cluster, claim) else { return };
     let immediate = text(class, "/volumeBindingMode") == "Immediate";
     let by_hand = text(class, "/provisioner") == BY_HAND;
-    if text(&claim, "/spec/volumeName").is_empty() {
+    if text(claim, "/spec/volumeName").is_empty() {
         if immediate {
-            let found = find_volume(cluster, key, &claim, None, &[]);
+            let found = find_volume(cluster, key, claim, None, &[]);
             let found = found.or_else(|| if by_hand { None } else { provision(cluster, key) });
             if let Some(volume) = found {
                 bind(cluster, key, &volume);
@@ -241,7 +244,7 @@ fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
     }
     // Nobody grows a volume made by hand, though the API takes the wish.
     if !by_hand {
-        grow(cluster, key, &claim);
+        grow(cluster, key, claim);
     }
 }
 
@@ -260,12 +263,12 @@ fn grow(cluster: &mut Cluster, key: &ObjectKey, claim: &Value) {
 fn settle_volume(cluster: &mut Cluster, key: &ObjectKey) {
     let Some(held) = cluster.shared(key) else { return };
     let volume = &held.value;
-    let phase = text(&volume, "/status/phase");
-    let owner = text(&volume, "/spec/claimRef/uid");
+    let phase = text(volume, "/status/phase");
+    let owner = text(volume, "/spec/claimRef/uid");
     let owner_lives = cluster
         .of_kind(Kind::PersistentVolumeClaim)
         .any(|(_, claim)| !owner.is_empty() && uid(claim) == owner);
-    if leaving(&volume) && !owner_lives {
+    if leaving(volume) && !owner_lives {
         // pv-protection: a volume stays as long as a claim is bound to it.
         cluster.remove(key);
         return;
@@ -275,7 +278,7 @@ fn settle_volume(cluster: &mut Cluster, key: &ObjectKey) {
             cluster.set_status(key, &[], json!({ "phase": "Available" }));
         }
         "Bound" if !owner_lives => cluster.set_status(key, &["phase"], json!("Released")),
-        "Released" if text(&volume, "/spec/persistentVolumeReclaimPolicy") == "Delete" => {
+        "Released" if text(volume, "/spec/persistentVolumeReclaimPolicy") == "Delete" => {
             if volume.pointer("/spec/csi").is_some() {
                 cluster.remove(key);
                 return;

@@ -6,4 +6,5 @@ mod hostile;
 mod house;
 mod planner;
 mod sandbox;
+mod simulated;
 mod stacks;

@@ -1,0 +1,154 @@
+//! What is tried of a stack: the operations of its life, each with the world it begins in.
+
+use std::collections::BTreeMap;
+
+use db_engine::cluster::Role;
+
+use super::fault::Fault;
+use super::trial::{self, Report, Trial};
+use crate::plan::Purpose;
+use crate::sandbox::{Cluster, Furniture, Sandbox};
+use crate::stack::{Reclaim, Stack, TierKind};
+
+/// One operation in the life of a stack.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// What it is, e.g. `iotdb-local: scale out`.
+    pub name: String,
+    /// The world it begins in.
+    pub base: Cluster,
+    /// The stack that is applied or destroyed.
+    pub stack: Stack,
+    /// Which of the two.
+    pub purpose: Purpose,
+    /// Addresses the user consents to.
+    pub consents: Vec<String>,
+    /// The same without a fault: how many effects, and what is there in the end.
+    pub straight: Report,
+}
+
+/// The operations its engine supports today: create, nothing to do, scale out, restart with other
+/// resources, upgrade, destroy.
+pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
+    let consents: Vec<String> =
+        stack.clusters.keys().map(|cluster| format!("cluster.{cluster}")).collect();
+    let empty = furnished(stack);
+    let created = lived(&empty, stack).await;
+    let wider = changed(stack, scale_out);
+    let lighter = changed(stack, other_resources);
+    let newer = changed(stack, upgrade);
+    let apply = Purpose::Apply;
+    let all = [
+        ("create", &empty, stack, apply),
+        ("nothing to do", &created, stack, apply),
+        ("scale out", &created, &wider, apply),
+        ("restart", &created, &lighter, apply),
+        ("upgrade", &created, &newer, apply),
+        ("destroy", &created, stack, Purpose::Destroy),
+    ];
+    let mut operations = Vec::new();
+    for (what, base, stack, purpose) in all {
+        let consents = if purpose == Purpose::Destroy { consents.clone() } else { Vec::new() };
+        let trial = Trial { stack, purpose, consents: &consents, faults: BTreeMap::new() };
+        let straight = trial::run(base, &trial).await;
+        operations.push(Operation {
+            name: format!("{name}: {what}"),
+            base: base.clone(),
+            stack: stack.clone(),
+            purpose,
+            consents,
+            straight,
+        });
+    }
+    operations
+}
+
+impl Operation {
+    /// Tries it with faults. What is left in the end must be what is left without them, unless
+    /// somebody else interfered.
+    pub async fn under(&self, faults: BTreeMap<usize, Fault>) -> Report {
+        let interfered = faults.values().any(|fault| fault.is_interference());
+        let trial =
+            Trial { stack: &self.stack, purpose: self.purpose, consents: &self.consents, faults };
+        let mut report = trial::run(&self.base, &trial).await;
+        if !interfered && report.left != self.straight.left {
+            let (here, there) = (&report.left, &self.straight.left);
+            let differing: Vec<&String> = here.symmetric_difference(there).collect();
+            report.wrong.push(format!("it ends with other objects: {differing:?}"));
+        }
+        report
+    }
+}
+
+/// A world with what a stack expects to find.
+fn furnished(stack: &Stack) -> Cluster {
+    let mut furniture = Furniture::default();
+    // One machine more than the first members need, for the one that is added.
+    for number in 1..=4 {
+        furniture.nodes.insert(format!("worker-{number}"), BTreeMap::new());
+    }
+    for tier in stack.storage.values() {
+        match &tier.kind {
+            TierKind::Local(volumes) => {
+                let nodes = volumes.iter().map(|volume| (volume.node.clone(), BTreeMap::new()));
+                furniture.nodes.extend(nodes);
+            }
+            TierKind::LocalOnNodes { labels, .. } => furniture.selectors.push(labels.clone()),
+            TierKind::CsiClass { class } => {
+                let policy = if tier.reclaim == Reclaim::Delete { "Delete" } else { "Retain" };
+                furniture.classes.insert(class.clone(), policy.to_owned());
+            }
+            TierKind::Csi { .. } => {}
+        }
+    }
+    for pool in stack.clusters.values().flat_map(|cluster| cluster.pools.values()) {
+        furniture.selectors.push(pool.pod.node_selector.clone());
+    }
+    let sandbox = Sandbox::in_memory();
+    sandbox.furnish(&furniture);
+    sandbox.snapshot()
+}
+
+/// The world after a stack was applied to it.
+async fn lived(base: &Cluster, stack: &Stack) -> Cluster {
+    let scene = super::scene::Scene::new(base, stack);
+    let trial = Trial { stack, purpose: Purpose::Apply, consents: &[], faults: BTreeMap::new() };
+    trial::converge(&scene, &trial).await;
+    scene.sandbox.snapshot()
+}
+
+fn changed(stack: &Stack, change: impl FnOnce(&mut Stack)) -> Stack {
+    let mut stack = stack.clone();
+    change(&mut stack);
+    stack
+}
+
+/// One member more in the last pool that stores, and a volume for it where volumes are counted.
+fn scale_out(stack: &mut Stack) {
+    let pools = stack.clusters.values_mut().flat_map(|cluster| cluster.pools.values_mut());
+    let Some(pool) = pools.filter(|pool| pool.role != Role::Control).last() else { return };
+    pool.nodes += 1;
+    let tier = stack.storage.get_mut(&pool.tier);
+    if let Some(TierKind::Local(volumes)) = tier.map(|tier| &mut tier.kind)
+        && let Some(last) = volumes.last().cloned()
+    {
+        let mut more = last;
+        "worker-4".clone_into(&mut more.node);
+        volumes.push(more);
+    }
+}
+
+/// Other resources for every pool, so that each of its members restarts.
+fn other_resources(stack: &mut Stack) {
+    for pool in stack.clusters.values_mut().flat_map(|cluster| cluster.pools.values_mut()) {
+        if let Ok(cpu) = "750m".parse() {
+            pool.cpu = cpu;
+        }
+    }
+}
+
+fn upgrade(stack: &mut Stack) {
+    for cluster in stack.clusters.values_mut() {
+        "2.0.9".clone_into(&mut cluster.version);
+    }
+}

@@ -1,0 +1,420 @@
+//! The safety rules as monitors: what is asked before every effect and after everything that happens
+//! (DESIGN §9). A rule that is broken is said once, in a sentence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::inventory::Inventory;
+use crate::lock::Lock;
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey};
+use crate::plan::step::Action;
+use crate::sandbox::Cluster;
+use crate::stack::{Reclaim, Stack};
+
+/// Who acts, and what may be known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Actor<'a> {
+    /// The name it holds the lock under; `None`: it is not asked for one.
+    pub holder: Option<&'a str>,
+    /// Whether the user has agreed to the end of clusters and their data.
+    pub may_end: bool,
+    /// Whether its request was held up: by now the lock may name a later step.
+    pub late: bool,
+    /// The world as the actor saw it last.
+    pub known: Option<&'a Cluster>,
+}
+
+/// What is remembered from one moment to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    stack: String,
+    namespace: String,
+    wrong: BTreeSet<String>,
+    /// Objects of others as they were when they were first seen.
+    foreign: BTreeMap<ObjectKey, Value>,
+    /// Tiers whose claims must stay.
+    keeping: BTreeSet<String>,
+    /// Claims of such tiers, with their uids.
+    kept: BTreeMap<ObjectKey, String>,
+    /// Ready members of each quorum domain when all of it was last ready.
+    full: BTreeMap<(String, String), usize>,
+    /// Clusters being taken down, whose quorum no longer counts.
+    ending: BTreeSet<String>,
+    /// Whether somebody else takes members away, so that their number says nothing of us.
+    lenient: bool,
+    /// Whether somebody else took the record away.
+    recordless: bool,
+    /// Effects of each actor that no longer held the lock.
+    late: BTreeMap<String, usize>,
+}
+
+impl Rules {
+    /// Watches a stack in a world from now on.
+    pub fn over(cluster: &Cluster, stack: &Stack) -> Self {
+        let keeping = stack.storage.values().filter(|tier| tier.reclaim == Reclaim::Retain);
+        let mut rules = Self {
+            stack: stack.name.clone(),
+            namespace: stack.namespace.clone(),
+            keeping: keeping.map(|tier| tier.name.clone()).collect(),
+            ..Self::default()
+        };
+        rules.remember_foreign(cluster, |key| {
+            !matches!(key.kind, Kind::Node | Kind::Pod | Kind::PersistentVolume)
+        });
+        rules.after(cluster);
+        rules
+    }
+
+    /// Objects that are not the stack's must stay as they are from now on.
+    pub fn remember_foreign(&mut self, cluster: &Cluster, which: impl Fn(&ObjectKey) -> bool) {
+        let theirs = cluster.objects.iter().filter(|(key, object)| {
+            which(key) && key.kind != Kind::Namespace && !self.is_ours(&object.value)
+        });
+        let theirs: Vec<(ObjectKey, Value)> =
+            theirs.map(|(key, object)| (key.clone(), object.value.clone())).collect();
+        self.foreign.extend(theirs);
+    }
+
+    /// From now on somebody else takes members away: their number is no proof against us.
+    pub fn be_lenient(&mut self) {
+        self.lenient = true;
+    }
+
+    /// What was broken so far.
+    pub fn wrong(&self) -> Vec<String> {
+        self.wrong.iter().cloned().collect()
+    }
+
+    /// Notes that a rule is broken.
+    pub fn say(&mut self, what: impl Into<String>) {
+        self.wrong.insert(what.into());
+    }
+
+    /// From now on the record may be missing, because somebody else has taken it away.
+    pub fn miss_the_record(&mut self) {
+        self.recordless = true;
+    }
+
+    /// Judges an action of ours that was carried out, by the world as it was before.
+    pub fn judge(&mut self, cluster: &Cluster, actor: &Actor<'_>, action: &Action) {
+        let Some(object) = action.object() else { return };
+        let live = cluster.get(object);
+        let theirs =
+            live.is_some_and(|live| !self.is_ours(live) && !self.is_of_our_claim(cluster, live));
+        if theirs && !matches!(action, Action::Create { .. }) {
+            self.say(format!("rule 1: {object} is not the stack's and is changed"));
+        }
+        if !matches!(object.kind, Kind::Namespace | Kind::Lease) {
+            self.lock_is_held(cluster, actor, object);
+        }
+        match action {
+            Action::Create { .. } => self.creation(cluster, object),
+            Action::Update { manifest, .. } => self.update(cluster, actor, object, manifest),
+            Action::Delete { .. } => self.deletion(cluster, actor, object),
+            Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
+            Action::Hold { .. } | Action::Await => {}
+        }
+    }
+
+    /// Rule 11: only the holder of the lock writes, and its intent stands in the lock; but for the one
+    /// effect whose compare-and-swap came before the lock was lost.
+    fn lock_is_held(&mut self, cluster: &Cluster, actor: &Actor<'_>, object: &ObjectKey) {
+        let Some(holder) = actor.holder else { return };
+        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
+        let now = lease.map(|lease| text(lease, "/spec/holderIdentity"));
+        if now != Some(holder) {
+            let late = self.late.entry(holder.to_owned()).or_default();
+            *late += 1;
+            if *late > 1 {
+                self.say(format!("rule 11: {holder} writes {object} without the lock"));
+            }
+            return;
+        }
+        let intent = actor.late
+            || lease.is_some_and(|lease| {
+                lease["metadata"]["annotations"].to_string().contains(&object.to_string())
+                    || object.kind == Kind::PersistentVolume
+            });
+        if !intent {
+            self.say(format!("intent: {object} is written before the lock says so"));
+        }
+    }
+
+    /// What is made stands on the record before.
+    fn creation(&mut self, cluster: &Cluster, object: &ObjectKey) {
+        if object.kind == Kind::Namespace || self.recordless {
+            return;
+        }
+        let record = cluster.get(&Inventory::key(&self.namespace, &self.stack));
+        let on_record = record.and_then(|record| Inventory::from_config_map(record).ok());
+        if !on_record.is_some_and(|record| record.items.contains_key(object)) {
+            self.say(format!("intent: {object} is made and does not stand on the record"));
+        }
+    }
+
+    fn update(
+        &mut self,
+        cluster: &Cluster,
+        actor: &Actor<'_>,
+        object: &ObjectKey,
+        manifest: &Value,
+    ) {
+        let (Kind::StatefulSet, Some(live)) = (object.kind, cluster.get(object)) else { return };
+        let replicas = |value: &Value| value["spec"]["replicas"].as_u64().unwrap_or(1);
+        if replicas(manifest) < replicas(live) {
+            self.say(format!("rule 2: {object} shrinks, and nobody was drained"));
+        }
+        let known = actor.known.unwrap_or(cluster);
+        let image = |value: &Value| pod_parts(value);
+        if image(manifest) != image(live) {
+            self.restart(known, object);
+        }
+    }
+
+    /// Rules 3 and 4: a restart begins only while all other sets of the domain are known to be whole.
+    fn restart(&mut self, known: &Cluster, object: &ObjectKey) {
+        let Some(set) = known.get(object) else { return };
+        let place = (label(set, LABEL_CLUSTER).to_owned(), domain(set).to_owned());
+        let peers: Vec<(&ObjectKey, &Value)> = known
+            .of_kind(Kind::StatefulSet)
+            .filter(|(_, peer)| {
+                self.is_ours(peer)
+                    && label(peer, LABEL_CLUSTER) == place.0
+                    && domain(peer) == place.1
+            })
+            .collect();
+        let counts = |(key, peer): &(&ObjectKey, &Value)| {
+            let ready = pods_of(known, key).filter(|pod| is_ready(pod)).count() as u64;
+            (ready, peer["spec"]["replicas"].as_u64().unwrap_or(1))
+        };
+        let somebody_is_there = peers.iter().any(|peer| counts(peer).0 > 0);
+        let away = peers.iter().find(|peer| {
+            let (ready, wanted) = counts(peer);
+            peer.0 != object && ready < wanted
+        });
+        if let (true, Some((other, _))) = (somebody_is_there, away) {
+            let other = (*other).clone();
+            self.say(format!("rule 3: {object} restarts while members of {other} are away"));
+        }
+    }
+
+    fn deletion(&mut self, cluster: &Cluster, actor: &Actor<'_>, object: &ObjectKey) {
+        let Some(live) = cluster.get(object) else { return };
+        match object.kind {
+            Kind::Namespace | Kind::Node => self.say(format!("rule 1: {object} is deleted")),
+            Kind::StatefulSet => {
+                let of = label(live, LABEL_CLUSTER).to_owned();
+                if !actor.may_end {
+                    self.say(format!("rule 9: {object} is deleted without consent"));
+                }
+                let data_left = cluster.of_kind(Kind::StatefulSet).any(|(key, set)| {
+                    key != object
+                        && self.is_ours(set)
+                        && label(set, LABEL_CLUSTER) == of
+                        && domain(set) == "storing"
+                });
+                if domain(live) == "control" && data_left {
+                    self.say(format!("order: {object} goes before those who report to it"));
+                }
+                self.ending.insert(of);
+            }
+            Kind::PersistentVolumeClaim => self.claim_goes(cluster, actor, object, live),
+            Kind::Pod => {
+                let known = actor.known.unwrap_or(cluster).get(object);
+                if known.is_some_and(is_ready) {
+                    self.say(format!("rule 4: {object} is deleted while it is ready"));
+                }
+            }
+            Kind::PersistentVolume => {
+                let bound = text(live, "/status/phase") == "Bound";
+                if bound || self.keeping.contains(label(live, LABEL_TIER)) && holds_data(live) {
+                    self.say(format!("rule 8: {object} is deleted though it holds data"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Rules 7, 8 and 9: a claim goes only when nobody uses it, its set is gone and its data stay.
+    fn claim_goes(
+        &mut self,
+        cluster: &Cluster,
+        actor: &Actor<'_>,
+        claim: &ObjectKey,
+        live: &Value,
+    ) {
+        if !actor.may_end {
+            self.say(format!("rule 9: {claim} is deleted without consent"));
+        }
+        let user = cluster.of_kind(Kind::Pod).find(|(_, pod)| {
+            let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array);
+            volumes
+                .into_iter()
+                .flatten()
+                .any(|volume| text(volume, "/persistentVolumeClaim/claimName") == claim.name)
+        });
+        if let Some((pod, _)) = user {
+            self.say(format!("rule 7: {claim} is deleted while {pod} uses it"));
+        }
+        let volume = ObjectKey::global(Kind::PersistentVolume, text(live, "/spec/volumeName"));
+        let policy = cluster
+            .get(&volume)
+            .map(|volume| text(volume, "/spec/persistentVolumeReclaimPolicy").to_owned());
+        if policy.is_some_and(|policy| policy != "Retain") {
+            self.say(format!("rule 7: {claim} is deleted while its data would go with it"));
+        }
+    }
+
+    /// Data goes only with consent, once its claim is gone and its volume is released.
+    fn data_goes(&mut self, cluster: &Cluster, actor: &Actor<'_>, volume: &ObjectKey, claim: &str) {
+        let Some(live) = cluster.get(volume) else { return };
+        if !actor.may_end {
+            self.say(format!("rule 9: {volume} is purged without consent"));
+        }
+        let mut claims = cluster.of_kind(Kind::PersistentVolumeClaim);
+        let alive = claims.any(|(_, live)| text(live, "/metadata/uid") == claim);
+        if alive || text(live, "/status/phase") != "Released" {
+            self.say(format!("rule 7: {volume} is purged while its claim may have it"));
+        }
+    }
+
+    /// After anything happened.
+    pub fn after(&mut self, cluster: &Cluster) {
+        let changed: Vec<String> = self
+            .foreign
+            .iter()
+            .filter(|(key, before)| cluster.get(key) != Some(before))
+            .map(|(key, _)| format!("rule 1: {key} of others is not as it was"))
+            .collect();
+        self.wrong.extend(changed);
+        self.claims_stay(cluster);
+        if !self.lenient {
+            self.quorums_hold(cluster);
+        }
+    }
+
+    /// Rule 8.
+    fn claims_stay(&mut self, cluster: &Cluster) {
+        for (claim, uid) in &self.kept {
+            let live = cluster.get(claim).map(|live| text(live, "/metadata/uid"));
+            if live != Some(uid.as_str()) {
+                self.wrong.insert(format!("rule 8: {claim} is gone though its tier says retain"));
+            }
+        }
+        for (key, claim) in cluster.of_kind(Kind::PersistentVolumeClaim) {
+            if !self.is_ours(claim) || !self.keeping.contains(label(claim, LABEL_TIER)) {
+                continue;
+            }
+            let uid = text(claim, "/metadata/uid").to_owned();
+            self.kept.entry(key.clone()).or_insert(uid);
+            let name = text(claim, "/spec/volumeName");
+            let volume = ObjectKey::global(Kind::PersistentVolume, name);
+            if !name.is_empty() && cluster.get(&volume).is_none() {
+                self.wrong.insert(format!("rule 8: {key} lost its volume though it is retained"));
+            }
+        }
+    }
+
+    /// Once all members of a quorum domain were ready, at most one of them is ever away; and members
+    /// that store do not exist before all that vote were ready.
+    fn quorums_hold(&mut self, cluster: &Cluster) {
+        let mut asked: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut ready: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for (_, set) in cluster.of_kind(Kind::StatefulSet).filter(|(_, set)| self.is_ours(set)) {
+            let place = (label(set, LABEL_CLUSTER).to_owned(), domain(set).to_owned());
+            let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1);
+            *asked.entry(place).or_default() += usize::try_from(replicas).unwrap_or(usize::MAX);
+        }
+        let mut storing: BTreeSet<String> = BTreeSet::new();
+        for (_, pod) in cluster.of_kind(Kind::Pod).filter(|(_, pod)| self.is_ours(pod)) {
+            let place = (label(pod, LABEL_CLUSTER).to_owned(), label(pod, LABEL_DOMAIN).to_owned());
+            if place.1 == "storing" {
+                storing.insert(place.0.clone());
+            }
+            if is_ready(pod) {
+                *ready.entry(place).or_default() += 1;
+            }
+        }
+        // A cluster that is all gone may begin anew.
+        let there: BTreeSet<&str> = asked.keys().map(|(cluster, _)| cluster.as_str()).collect();
+        let lives =
+            |cluster: &String| there.contains(cluster.as_str()) || storing.contains(cluster);
+        self.full.retain(|(cluster, _), _| lives(cluster));
+        self.ending.retain(lives);
+        for (place, asked) in &asked {
+            let ready = ready.get(place).copied().unwrap_or(0);
+            let full = self.full.get(place).copied();
+            if ready == *asked {
+                self.full.insert(place.clone(), ready);
+            } else if full.is_some_and(|full| ready + 1 < full) && !self.ending.contains(&place.0) {
+                self.say(format!("rule 4: {ready} of {full:?} members of {place:?} are ready"));
+            }
+        }
+        for cluster in storing {
+            let control = (cluster.clone(), "control".to_owned());
+            if !self.full.contains_key(&control) && !self.ending.contains(&cluster) {
+                self.say(format!("order: {cluster} stores before all that vote were ready"));
+            }
+        }
+    }
+
+    fn is_ours(&self, value: &Value) -> bool {
+        label(value, LABEL_STACK) == self.stack
+    }
+
+    /// Whether a volume is bound to a claim of the stack.
+    fn is_of_our_claim(&self, cluster: &Cluster, volume: &Value) -> bool {
+        let claim = volume.pointer("/spec/claimRef/uid");
+        let mut claims = cluster.of_kind(Kind::PersistentVolumeClaim);
+        claim.is_some()
+            && claims.any(|(_, live)| self.is_ours(live) && live.pointer("/metadata/uid") == claim)
+    }
+}
+
+/// What restarts members when it differs and the server fills in nothing: images, resources, and
+/// variables with a value.
+fn pod_parts(set: &Value) -> Vec<Value> {
+    let containers = set.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    let mut parts = Vec::new();
+    for container in containers.into_iter().flatten() {
+        parts.extend(["image", "resources"].map(|part| container[part].clone()));
+        let env = container["env"].as_array().into_iter().flatten();
+        parts.extend(env.filter(|one| one.get("value").is_some()).cloned());
+    }
+    parts
+}
+
+fn holds_data(volume: &Value) -> bool {
+    matches!(text(volume, "/status/phase"), "Bound" | "Released" | "Failed")
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn label<'a>(value: &'a Value, name: &str) -> &'a str {
+    let labels = value.pointer("/metadata/labels");
+    labels.and_then(|labels| labels.get(name)?.as_str()).unwrap_or_default()
+}
+
+/// The quorum domain of a StatefulSet's members.
+fn domain(set: &Value) -> &str {
+    let labels = set.pointer("/spec/template/metadata/labels");
+    labels.and_then(|labels| labels.get(LABEL_DOMAIN)?.as_str()).unwrap_or_default()
+}
+
+fn pods_of<'a>(cluster: &'a Cluster, set: &'a ObjectKey) -> impl Iterator<Item = &'a Value> {
+    let of_set = |key: &ObjectKey| {
+        let rest = key.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
+        key.namespace == set.namespace && rest.is_some_and(|rest| rest.parse::<u32>().is_ok())
+    };
+    cluster.of_kind(Kind::Pod).filter(move |(key, _)| of_set(key)).map(|(_, pod)| pod)
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
+    pod.pointer("/metadata/deletionTimestamp").is_none()
+        && conditions.is_some_and(|all| all.iter().any(ready))
+}

@@ -1,0 +1,471 @@
+//! A sandbox as one actor of a trial sees it: every request that may change something is an effect with
+//! a number, and at chosen numbers something goes wrong.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::rules::{Actor, Rules};
+use crate::inventory::Inventory;
+use crate::lock::{Lock, REQUEST, TERM};
+use crate::object::{Kind, LABEL_STACK, ObjectKey};
+use crate::observed::{Observed, Scope};
+use crate::plan::step::Action;
+use crate::sandbox::{Cluster, Sandbox};
+use crate::stack::Stack;
+use crate::world::{Draft, Preview, Refused, Unseen, World};
+
+/// How long a trouble of the world lasts: longer than a member takes to start, shorter than a step.
+const TROUBLE: Duration = Duration::from_secs(40);
+
+/// How long a request may be held up and still be carried out.
+const HELD_UP: Duration = Duration::from_secs(20);
+
+/// Turns after which a run is taken for endless.
+const TURNS_MAX: usize = 20_000;
+
+/// What is shared by all actors of a trial.
+#[derive(Debug)]
+pub struct Scene {
+    /// The world.
+    pub sandbox: Sandbox,
+    /// The rules.
+    pub rules: RefCell<Rules>,
+    /// What happened, one line an effect.
+    pub journal: RefCell<Vec<String>>,
+    namespace: String,
+    stack: String,
+    /// Requests under way: when they arrive, whose they are.
+    held_up: RefCell<Vec<(Duration, String, bool, Deed)>>,
+    /// Whether the other actor is through.
+    pub other_is_through: Cell<bool>,
+    /// Whether another actor is to begin.
+    pub rival_begins: Cell<bool>,
+}
+
+/// A request that may change something.
+#[derive(Clone, Debug)]
+enum Deed {
+    Perform(Action),
+    Keep(Box<Inventory>),
+    Drop,
+    Swap(ObjectKey, Value, Option<String>),
+}
+
+impl Scene {
+    /// A scene for a stack in a world.
+    pub fn new(base: &Cluster, stack: &Stack) -> Self {
+        Self {
+            sandbox: Sandbox::resumed(base.clone()),
+            rules: RefCell::new(Rules::over(base, stack)),
+            journal: RefCell::default(),
+            namespace: stack.namespace.clone(),
+            stack: stack.name.clone(),
+            held_up: RefCell::default(),
+            other_is_through: Cell::new(false),
+            rival_begins: Cell::new(false),
+        }
+    }
+
+    /// Lets time pass under the rules' eyes.
+    pub fn pass(&self, time: Duration) {
+        let end = self.sandbox.elapsed() + time;
+        while self.sandbox.elapsed() < end {
+            let left = end.saturating_sub(self.sandbox.elapsed());
+            let next = self.held_up.borrow().iter().map(|(at, ..)| *at).min();
+            let left = next.map_or(left, |at| left.min(at.saturating_sub(self.sandbox.elapsed())));
+            let left = left.max(Duration::from_millis(1));
+            self.sandbox.disturb(|cluster| cluster.advance_until_change(left));
+            self.arrivals();
+            self.check();
+        }
+    }
+
+    fn check(&self) {
+        self.sandbox.disturb(|cluster| self.rules.borrow_mut().after(cluster));
+    }
+
+    fn note(&self, line: &str) {
+        let at = self.sandbox.elapsed().as_secs_f32();
+        self.journal.borrow_mut().push(format!("{at:8.1}s  {line}"));
+    }
+
+    /// Carries out what was held up and whose time has come.
+    fn arrivals(&self) {
+        loop {
+            let now = self.sandbox.elapsed();
+            let due = self.held_up.borrow().iter().position(|(at, ..)| *at <= now);
+            let Some(index) = due else { return };
+            let (_, holder, may_end, deed) = self.held_up.borrow_mut().remove(index);
+            self.note(&format!("{holder}: arrives late: {deed}"));
+            let actor = Actor { holder: Some(&holder), may_end, late: true, known: None };
+            drop(self.carry(&actor, &deed));
+        }
+    }
+
+    /// Carries a request out, asking the rules before and after. The answer of a swap is the version.
+    fn carry(&self, actor: &Actor<'_>, deed: &Deed) -> Result<String, Refused> {
+        let before = self.sandbox.snapshot();
+        let outcome = now(async {
+            match deed {
+                Deed::Perform(action) => self.sandbox.perform(action).await.map(|()| String::new()),
+                Deed::Keep(record) => self.sandbox.keep(record).await.map(|()| String::new()),
+                Deed::Drop => {
+                    let dropped = self.sandbox.drop_record(&self.namespace, &self.stack);
+                    dropped.await.map(|()| String::new())
+                }
+                Deed::Swap(key, manifest, version) => {
+                    self.sandbox.swap(key, manifest, version.as_deref()).await
+                }
+            }
+        });
+        // What the server refuses is no harm done.
+        if let (Deed::Perform(action), Ok(_)) = (deed, &outcome) {
+            self.rules.borrow_mut().judge(&before, actor, action);
+        }
+        self.check();
+        outcome
+    }
+
+    fn lock(&self) -> ObjectKey {
+        Lock::key(&self.namespace, &self.stack)
+    }
+}
+
+/// The sandbox answers at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut task) {
+            return value;
+        }
+    }
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Perform(Action::Create { object, .. }) => write!(f, "create {object}"),
+            Self::Perform(Action::Update { object, .. }) => write!(f, "update {object}"),
+            Self::Perform(Action::Delete { object, .. }) => write!(f, "delete {object}"),
+            Self::Perform(Action::Hold { volume, .. }) => write!(f, "hold {volume}"),
+            Self::Perform(Action::Purge { volume, .. }) => write!(f, "purge {volume}"),
+            Self::Perform(_) => f.write_str("wait"),
+            Self::Keep(_) => f.write_str("keep the record"),
+            Self::Drop => f.write_str("drop the record"),
+            Self::Swap(_, manifest, _) => {
+                let step = manifest.pointer("/metadata/annotations");
+                write!(f, "write the lock {}", step.cloned().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// One actor's world.
+#[derive(Debug)]
+pub struct Faulty<'a> {
+    scene: &'a Scene,
+    holder: String,
+    may_end: bool,
+    /// What goes wrong at which of its effects.
+    faults: BTreeMap<usize, Fault>,
+    effects: Cell<usize>,
+    turns: Cell<usize>,
+    dead: Cell<bool>,
+    /// The world as the next look shows it, if not as it is.
+    stale: RefCell<Option<Cluster>>,
+    known: RefCell<Option<Cluster>>,
+    /// Picks among pods, machines and sets.
+    pick: usize,
+}
+
+impl<'a> Faulty<'a> {
+    /// An actor's world, with faults at some of its effects.
+    pub fn new(
+        scene: &'a Scene,
+        holder: &str,
+        may_end: bool,
+        faults: BTreeMap<usize, Fault>,
+    ) -> Self {
+        let pick = faults.keys().sum();
+        Self {
+            scene,
+            holder: holder.to_owned(),
+            may_end,
+            faults,
+            effects: Cell::new(0),
+            turns: Cell::new(0),
+            dead: Cell::new(false),
+            stale: RefCell::default(),
+            known: RefCell::default(),
+            pick,
+        }
+    }
+
+    /// How many effects there were.
+    pub fn effects(&self) -> usize {
+        self.effects.get()
+    }
+
+    /// Runs until it ends, or the process dies.
+    pub async fn survive<T>(&self, run: impl Future<Output = T>) -> Option<T> {
+        let mut run = pin!(run);
+        poll_fn(|task| match run.as_mut().poll(task) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if self.dead.get() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    async fn die<T>(&self) -> T {
+        self.scene.note(&format!("{}: is killed", self.holder));
+        self.dead.set(true);
+        pending().await
+    }
+
+    /// A request of this actor, with what goes wrong at it.
+    async fn effect(&self, deed: Deed) -> Result<String, Refused> {
+        self.scene.arrivals();
+        let number = self.effects.get();
+        self.effects.set(number + 1);
+        let fault = self.faults.get(&number).copied();
+        let with = fault.map_or(String::new(), |fault| format!("  <- {fault}"));
+        self.scene.note(&format!("{} {number}: {deed}{with}", self.holder));
+        match fault {
+            Some(Fault::CrashBefore) => return self.die().await,
+            Some(Fault::RequestLost) => return Err(unknown()),
+            Some(Fault::Refused) => {
+                return Err(Refused::Denied("refused for no reason".to_owned()));
+            }
+            Some(Fault::Late) => {
+                let at = self.scene.sandbox.elapsed() + HELD_UP;
+                let late = (at, self.holder.clone(), self.may_end, deed);
+                self.scene.held_up.borrow_mut().push(late);
+                return Err(unknown());
+            }
+            Some(Fault::Slow) => self.scene.pass(REQUEST / 2),
+            Some(Fault::StaleLook) => {
+                *self.stale.borrow_mut() = Some(self.scene.sandbox.snapshot())
+            }
+            Some(Fault::Paused) => self.pause().await,
+            Some(Fault::Rival) => self.scene.rival_begins.set(true),
+            Some(fault) => self.disturb(fault),
+            None => {}
+        }
+        let known = self.known.borrow().clone();
+        let actor = Actor {
+            holder: Some(&self.holder),
+            may_end: self.may_end,
+            late: false,
+            known: known.as_ref(),
+        };
+        let outcome = self.scene.carry(&actor, &deed);
+        match fault {
+            Some(Fault::CrashAfter) => self.die().await,
+            Some(Fault::AnswerLost) => Err(unknown()),
+            Some(Fault::Twice) => {
+                drop(self.scene.carry(&actor, &deed));
+                outcome
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Stands still until the lock has run out and another apply has run through.
+    async fn pause(&self) {
+        self.scene.pass(TERM + REQUEST);
+        self.scene.rival_begins.set(true);
+        let mut turns = 0;
+        poll_fn(|task| {
+            turns += 1;
+            if self.scene.other_is_through.get() || turns > TURNS_MAX {
+                return Poll::Ready(());
+            }
+            task.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// What happens to the world, or is done by somebody else.
+    fn disturb(&self, fault: Fault) {
+        if fault.takes_members() {
+            self.scene.rules.borrow_mut().be_lenient();
+        }
+        let (namespace, stack, pick) = (&self.scene.namespace, &self.scene.stack, self.pick);
+        let lock = self.scene.lock();
+        let replaced = self.scene.sandbox.disturb(|cluster| {
+            let ours = |cluster: &Cluster, kind: Kind| -> Vec<ObjectKey> {
+                let all = cluster.of_kind(kind);
+                let ours = all.filter(|(_, value)| value["metadata"]["labels"][LABEL_STACK] == **stack);
+                ours.map(|(key, _)| key.clone()).collect()
+            };
+            let one = |cluster: &Cluster, kind: Kind| {
+                let all = ours(cluster, kind);
+                (!all.is_empty()).then(|| all[pick % all.len()].clone())
+            };
+            match fault {
+                Fault::MemberCrashes => {
+                    one(cluster, Kind::Pod).iter().for_each(|pod| cluster.crash(pod, TROUBLE));
+                }
+                Fault::NodeLost => {
+                    let nodes = cluster.keys_of(Kind::Node);
+                    cluster.lose_node(&nodes[pick % nodes.len()].name, TROUBLE);
+                }
+                Fault::StorageStalls => cluster.stall_storage(TROUBLE),
+                Fault::PodDeleted => {
+                    one(cluster, Kind::Pod).iter().for_each(|pod| cluster.delete(pod));
+                }
+                Fault::SetDeleted => {
+                    one(cluster, Kind::StatefulSet).iter().for_each(|set| cluster.delete(set));
+                }
+                Fault::Scaled | Fault::Autoscaled => {
+                    if let Some(set) = one(cluster, Kind::StatefulSet) {
+                        let has = cluster.get(&set).and_then(|set| set["spec"]["replicas"].as_u64());
+                        let (manager, wants) = match fault {
+                            Fault::Scaled => ("kubectl", has.unwrap_or(1) - 1),
+                            _ => ("autoscaler", has.unwrap_or(1) + 1),
+                        };
+                        let patch = json!({ "spec": { "replicas": wants } });
+                        drop(cluster.edit_as(manager, &set, &patch));
+                    }
+                }
+                Fault::FieldEdited => {
+                    if let Some(set) = one(cluster, Kind::StatefulSet) {
+                        let patch = json!({ "metadata": { "annotations": { "tsinfra.dev/protect": "x" } } });
+                        drop(cluster.edit_as("kubectl-edit", &set, &patch));
+                    }
+                }
+                Fault::LockDeleted => cluster.delete(&lock),
+                Fault::RecordDeleted => {
+                    self.scene.rules.borrow_mut().miss_the_record();
+                    cluster.delete(&Inventory::key(namespace, stack));
+                }
+                Fault::ServiceReplaced => {
+                    let service = one(cluster, Kind::Service)?;
+                    cluster.delete(&service);
+                    return Some(service);
+                }
+                Fault::AnotherDatabase => {
+                    // Its members forget who they were, as after a loss of all their disks.
+                    let names: Vec<String> = cluster.databases.keys().cloned().collect();
+                    cluster.databases.clear();
+                    for pod in ours(cluster, Kind::Pod) {
+                        cluster.crash(&pod, Duration::from_secs(1));
+                    }
+                    drop(names);
+                }
+                _ => {
+                    if let Some(mood) = fault.mood() {
+                        let names: Vec<String> = cluster.databases.keys().cloned().collect();
+                        for name in names {
+                            cluster.trouble_database(&name, mood, TROUBLE);
+                        }
+                    }
+                }
+            }
+            None
+        });
+        if let Some(service) = replaced {
+            self.plant(&service);
+        }
+    }
+
+    /// Somebody else's Service under a name that was ours.
+    fn plant(&self, service: &ObjectKey) {
+        let manifest = json!({ "metadata": { "labels": { "app": "somebody-elses" } }, "spec": {
+            "selector": { "app": "somebody-elses" },
+            "ports": [{ "name": "web", "port": 80, "protocol": "TCP", "targetPort": 80 }],
+        }});
+        let action = Action::Create { object: service.clone(), manifest };
+        drop(now(self.scene.sandbox.perform(&action)));
+        self.scene.sandbox.disturb(|cluster| {
+            let named = |key: &ObjectKey| key == service;
+            self.scene.rules.borrow_mut().remember_foreign(cluster, named);
+        });
+    }
+
+    async fn turn(&self) {
+        self.turns.set(self.turns.get() + 1);
+        if self.turns.get() > TURNS_MAX {
+            self.scene.rules.borrow_mut().say("rule 13: a run does not end");
+            self.die::<()>().await;
+        }
+    }
+}
+
+fn unknown() -> Refused {
+    Refused::Unknown("no answer came".to_owned())
+}
+
+impl World for Faulty<'_> {
+    fn target(&self) -> String {
+        self.scene.sandbox.target()
+    }
+
+    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
+        self.turn().await;
+        let stale = self.stale.borrow_mut().take();
+        let (seen, world) = match stale {
+            Some(old) => {
+                let old = Sandbox::resumed(old);
+                (old.look(scope).await, old.snapshot())
+            }
+            None => (self.scene.sandbox.look(scope).await, self.scene.sandbox.snapshot()),
+        };
+        *self.known.borrow_mut() = Some(world);
+        seen
+    }
+
+    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
+        self.scene.sandbox.preview(draft).await
+    }
+
+    async fn perform(&self, action: &Action) -> Result<(), Refused> {
+        if *action == Action::Await {
+            return Ok(());
+        }
+        self.effect(Deed::Perform(action.clone())).await.map(drop)
+    }
+
+    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
+        self.effect(Deed::Keep(Box::new(inventory.clone()))).await.map(drop)
+    }
+
+    async fn drop_record(&self, _namespace: &str, _stack: &str) -> Result<(), Refused> {
+        self.effect(Deed::Drop).await.map(drop)
+    }
+
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused> {
+        let deed = Deed::Swap(object.clone(), manifest.clone(), version.map(str::to_owned));
+        self.effect(deed).await
+    }
+
+    fn time_of_day(&self) -> String {
+        self.scene.sandbox.time_of_day()
+    }
+
+    async fn stir(&self, scope: &Scope, at_most: Duration) {
+        self.turn().await;
+        self.scene.sandbox.stir(scope, at_most).await;
+        self.scene.arrivals();
+        self.scene.check();
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.scene.sandbox.elapsed()
+    }
+}

@@ -1,0 +1,177 @@
+//! One trial: a run with faults, then plain runs until nothing is left to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use super::fault::Fault;
+use super::scene::{Faulty, Scene};
+use crate::apply::hold::Claim;
+use crate::apply::{self, Outcome};
+use crate::lock::{REQUEST, TERM};
+use crate::object::{Kind, LABEL_STACK};
+use crate::plan::{Plan, Purpose};
+use crate::sandbox::Cluster;
+use crate::stack::Stack;
+use crate::survey::{self, NoPlan, Request};
+
+/// Plain runs that may be needed after the one with faults.
+pub const RERUNS_MAX: usize = 3;
+
+/// How long the world is left alone after the run with faults, so that what is on its way arrives.
+const REST: Duration = Duration::from_secs(90);
+
+/// What is tried.
+#[derive(Clone, Debug)]
+pub struct Trial<'a> {
+    /// The stack that is applied or destroyed.
+    pub stack: &'a Stack,
+    /// Which of the two.
+    pub purpose: Purpose,
+    /// Addresses the user consents to.
+    pub consents: &'a [String],
+    /// What goes wrong at which effect.
+    pub faults: BTreeMap<usize, Fault>,
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Rules that were broken, and ends that should not be.
+    pub wrong: Vec<String>,
+    /// Effects of the run with faults.
+    pub effects: usize,
+    /// Plain runs until nothing was left to do.
+    pub reruns: usize,
+    /// What happened, one line an effect.
+    pub journal: Vec<String>,
+    /// What was there of the stack in the end.
+    pub left: BTreeSet<String>,
+}
+
+/// Tries it in a world; deterministic.
+pub async fn run(base: &Cluster, trial: &Trial<'_>) -> Report {
+    let scene = Scene::new(base, trial.stack);
+    let effects = first_run(&scene, trial).await;
+    scene.sandbox.disturb(Cluster::heal);
+    scene.pass(REST);
+    let reruns = converge(&scene, trial).await;
+    let journal = scene.journal.borrow().clone();
+    let wrong = scene.rules.borrow().wrong();
+    Report { wrong, effects, reruns, journal, left: left(&scene.sandbox.snapshot(), trial.stack) }
+}
+
+/// The run with faults, beside another one if a fault says so.
+async fn first_run(scene: &Scene, trial: &Trial<'_>) -> usize {
+    let may_end = may_end(trial, &[]);
+    let anna = Faulty::new(scene, "anna", may_end, trial.faults.clone());
+    let ben = Faulty::new(scene, "ben", may_end, BTreeMap::new());
+    let first = async {
+        let end = anna.survive(once(&anna, trial, "anna", trial.consents)).await;
+        scene.rival_begins.set(true);
+        end
+    };
+    let rival = trial.faults.values().any(|fault| matches!(fault, Fault::Rival | Fault::Paused));
+    let second = async {
+        while rival && !scene.rival_begins.get() {
+            tokio::task::yield_now().await;
+        }
+        if rival {
+            drop(ben.survive(once(&ben, trial, "ben", trial.consents)).await);
+        }
+        scene.other_is_through.set(true);
+    };
+    let (end, ()) = join(first, second).await;
+    if let Some(Ok((plan, Some(outcome)))) = end
+        && trial.faults.is_empty()
+        && !outcome.is_complete(&plan)
+    {
+        scene.rules.borrow_mut().say(format!("without a fault it ends otherwise: {outcome:?}"));
+    }
+    anna.effects()
+}
+
+/// Plain runs, as a user repeats them, until a plan has nothing to do.
+pub(super) async fn converge(scene: &Scene, trial: &Trial<'_>) -> usize {
+    let mut consents: Vec<String> = trial.consents.to_vec();
+    let mut last = String::new();
+    for rerun in 0..=RERUNS_MAX {
+        let name = format!("carla-{rerun}");
+        let world = Faulty::new(scene, &name, may_end(trial, &consents), BTreeMap::new());
+        let end = world.survive(once(&world, trial, &name, &consents)).await;
+        match end {
+            Some(Ok((plan, None))) if plan.blocked.is_empty() => return rerun,
+            Some(Ok((plan, None))) => {
+                if plan.blocked.iter().all(|entry| is_honest_end(trial, &entry.rule)) {
+                    return rerun;
+                }
+                last = format!("blocked: {:?}", plan.blocked);
+                for entry in plan.blocked.iter().filter(|entry| entry.rule == "conflict") {
+                    consents.push(entry.address.clone());
+                }
+            }
+            Some(Ok((plan, Some(outcome)))) if outcome.is_complete(&plan) => {
+                last = "each run has something to do again".to_owned();
+            }
+            Some(Ok((_, Some(outcome)))) => last = format!("{outcome:?}"),
+            Some(Err(why)) => last = why.to_string(),
+            None => last = "it does not end".to_owned(),
+        }
+        scene.pass(REST);
+    }
+    scene.rules.borrow_mut().say(format!("not converged after {RERUNS_MAX} runs: {last}"));
+    RERUNS_MAX + 1
+}
+
+/// Refusals that are the right end of what somebody else did: what was scaled up by hand is not
+/// drained yet, a Service that is another's now is left to them, and another database is looked at by
+/// people.
+fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
+    trial.faults.values().any(|fault| {
+        matches!(
+            (fault, rule),
+            (Fault::Autoscaled | Fault::Scaled, "scale-in" | "stale-claim")
+                | (Fault::ServiceReplaced, "foreign")
+                | (Fault::AnotherDatabase, "identity" | "stale-claim")
+        )
+    })
+}
+
+fn may_end(trial: &Trial<'_>, consents: &[String]) -> bool {
+    let of_cluster = |address: &String| address.starts_with("cluster.");
+    trial.purpose == Purpose::Destroy || trial.consents.iter().chain(consents).any(of_cluster)
+}
+
+/// One plan and, if it may be carried out, its run.
+async fn once(
+    world: &Faulty<'_>,
+    trial: &Trial<'_>,
+    holder: &str,
+    consents: &[String],
+) -> Result<(Plan, Option<Outcome>), NoPlan> {
+    let Trial { stack, purpose, .. } = *trial;
+    let request = Request { stack, digest: "of-a-trial", purpose, consents };
+    let plan = survey::plan(world, &request).await?;
+    if !plan.blocked.is_empty() || plan.steps.is_empty() {
+        return Ok((plan, None));
+    }
+    let claim = Claim {
+        holder: holder.to_owned(),
+        purpose: "apply".to_owned(),
+        patience: 4 * (TERM + REQUEST),
+    };
+    let stop = AtomicBool::new(false);
+    let outcome = apply::run(world, &plan, &claim, &stop, |_| (), |_| ()).await;
+    Ok((plan, Some(outcome)))
+}
+
+/// Every object of the stack that is there, but what is only a trace of the run.
+pub fn left(cluster: &Cluster, stack: &Stack) -> BTreeSet<String> {
+    let ours = cluster.objects.iter().filter(|(key, object)| {
+        object.value["metadata"]["labels"][LABEL_STACK] == *stack.name
+            && !matches!(key.kind, Kind::Lease | Kind::ConfigMap | Kind::PersistentVolume)
+    });
+    ours.map(|(key, _)| key.to_string()).collect()
+}

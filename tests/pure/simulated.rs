@@ -1,0 +1,99 @@
+//! Plans under fire: trials of every example stack, a sample of all places and of drawn faults, always
+//! the same; and wrong executors, which the rules must catch (`rehearsal::soak` runs many more).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use tsinfra::rehearsal::fault::Fault;
+use tsinfra::rehearsal::matrix::{Operation, operations};
+use tsinfra::rehearsal::soak::{attempt, drawn, every_place};
+
+const STACKS: [(&str, &str); 3] = [
+    ("iotdb-cloud", include_str!("../../stacks/iotdb-cloud.toml")),
+    ("iotdb-local", include_str!("../../stacks/iotdb-local.toml")),
+    ("quickstart", include_str!("../../stacks/quickstart.toml")),
+];
+
+/// One place in so many is tried in the fast tests; a prime, so that each fault meets each effect of
+/// some operation.
+const SAMPLE: usize = 23;
+
+/// Trials with faults drawn from seeds.
+const SEEDS: u64 = 120;
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// The operations of every example stack, lived once.
+pub(crate) fn all() -> &'static [Operation] {
+    static ALL: OnceLock<Vec<Operation>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let of_stack = |(name, text): (&str, &str)| {
+            let stack = tsinfra::stack::read(name, text);
+            let stack = stack.unwrap_or_else(|wrong| panic!("{}", wrong.render(false, 100)));
+            block_on(operations(name, &stack))
+        };
+        STACKS.into_iter().flat_map(of_stack).collect()
+    })
+}
+
+/// Tries all of them and fails with the smallest journal of the first that failed.
+fn try_all(what: &str, places: impl Iterator<Item = (usize, BTreeMap<usize, Fault>)>) {
+    let (mut trials, mut reruns) = (0, 0);
+    for (index, faults) in places {
+        trials += 1;
+        match block_on(attempt(&all()[index], faults)) {
+            Ok(report) => reruns += report.reruns,
+            Err(failure) => panic!(
+                "{} under {:?}:\n{}\n\n{}",
+                failure.operation,
+                failure.faults,
+                failure.report.wrong.join("\n"),
+                failure.report.journal.join("\n")
+            ),
+        }
+    }
+    #[expect(clippy::print_stdout, reason = "a test says how much it has tried")]
+    {
+        println!("{what}: {trials} trials, {reruns} plain runs after them, no rule broken");
+    }
+}
+
+#[test]
+fn no_operation_breaks_a_rule_without_a_fault() {
+    for operation in all() {
+        assert_eq!(operation.straight.wrong, Vec::<String>::new(), "{}", operation.name);
+        assert_eq!(operation.straight.reruns, 0, "{}", operation.name);
+    }
+    // What creates and destroys has effects, what has nothing to do has none.
+    let effects = |end: &str| {
+        let of_kind = all().iter().filter(|operation| operation.name.ends_with(end));
+        of_kind.map(|operation| operation.straight.effects).collect::<Vec<_>>()
+    };
+    assert!(effects(": create").into_iter().all(|effects| effects > 15));
+    assert!(effects(": destroy").into_iter().all(|effects| effects > 15));
+    assert_eq!(effects(": nothing to do"), [0, 0, 0]);
+}
+
+#[test]
+fn no_fault_at_any_place_breaks_a_rule() {
+    let places = every_place(all()).into_iter().step_by(SAMPLE);
+    try_all("one fault at one effect", places);
+}
+
+#[test]
+fn no_drawn_faults_break_a_rule() {
+    try_all("drawn faults", (1..=SEEDS).map(|seed| drawn(all(), seed)));
+}
+
+/// The same trial gives the same journal, to the letter.
+#[test]
+fn a_trial_is_deterministic() {
+    let operation = all().iter().find(|operation| operation.name == "quickstart: create").unwrap();
+    for fault in [Fault::AnswerLost, Fault::Paused, Fault::NodeLost] {
+        let once = || block_on(operation.under(BTreeMap::from([(7, fault)])));
+        assert_eq!(once(), once(), "{fault}");
+    }
+}
