@@ -38,7 +38,7 @@ pub struct Outcome {
     pub ended: BTreeMap<StepId, End>,
     /// The record could not be kept; the reason.
     pub record: Option<String>,
-    /// A database is not as it was when the plan was made; in what. Nothing was done then.
+    /// The world is not as it was when the plan was made; in what. Nothing was done then.
     pub stale: Option<String>,
     /// The lock was not had; why. Nothing was done then but for the namespace.
     pub not_held: Option<NotHeld>,
@@ -102,8 +102,12 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
     async fn is_still_so(&self, outcome: &mut Outcome) -> bool {
         if let Err((id, end)) = expect::all(self.world, self.plan, &outcome.done).await {
             outcome.ended.insert(id, end);
-        } else if let Err(change) = expect::databases(self.world, self.plan).await {
-            outcome.stale = Some(change);
+            return false;
+        }
+        match expect::objects(self.world, self.plan).await {
+            Ok(None) => outcome.stale = expect::databases(self.world, self.plan).await.err(),
+            Ok(change) => outcome.stale = change,
+            Err((id, end)) => drop(outcome.ended.insert(id, end)),
         }
         outcome.ended.is_empty() && outcome.stale.is_none()
     }

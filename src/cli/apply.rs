@@ -92,6 +92,7 @@ fn saved_plan(
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
+    source::as_planned(plan, screen)?;
     let mut connection = plan.basis.connection.clone();
     if let (Some(file), crate::plan::Connection::Kubernetes { kubeconfig, .. }) =
         (&target.kubeconfig, &mut connection)

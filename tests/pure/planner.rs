@@ -9,6 +9,7 @@ mod laws;
 mod locked;
 mod refusals;
 mod sketch;
+mod stale;
 mod told;
 mod watched;
 

@@ -73,6 +73,43 @@ fn a_dead_holder_is_outlived() {
     assert_eq!(lease(&world, &stack).unwrap()["spec"]["leaseTransitions"], 2);
 }
 
+/// The one effect whose compare-and-swap had already succeeded may land late. Whoever takes the
+/// lock over has waited for it by then, and sees it before anything is written.
+#[test]
+fn a_late_effect_of_a_dead_holder_is_seen_under_the_lock() {
+    let world = sandbox();
+    let before = stack(STACK);
+    apply_all(&world, &before);
+    let after = stack(&STACK.replacen("memory = \"8Gi\"", "memory = \"10Gi\"", 1));
+    let plan = plan(&world, &after);
+    lock_and_vanish(&world, &before);
+    let service = ObjectKey::within(Kind::Service, &before.namespace, "history");
+    let late = json!({ "metadata": { "labels": { "tsinfra.dev/cluster": "another" } } });
+    let claim = Claim { patience: 2 * (TERM + REQUEST), ..claim("ben") };
+    let stop = AtomicBool::new(false);
+    let waiting = |_: &Lock| {
+        world.disturb(|cluster| cluster.edit_as("tsinfra", &service, &late).unwrap());
+    };
+    let objects = |world: &Sandbox| {
+        let objects = world.snapshot().objects.into_iter();
+        let objects = objects.filter(|(key, _)| key.kind != Kind::Lease);
+        objects.map(|(key, object)| (key, object.value)).collect::<BTreeMap<_, _>>()
+    };
+    let untouched = objects(&world);
+    let outcome = block_on(apply::run(&world, &plan, &claim, &stop, |_| (), waiting));
+    let why = outcome.stale.clone().unwrap_or_default();
+    assert!(why.contains(&service.to_string()), "{outcome:#?}");
+    assert!(outcome.done.is_empty() && outcome.record.is_none(), "{outcome:#?}");
+    let now = objects(&world);
+    let changed: Vec<&ObjectKey> = now
+        .iter()
+        .filter(|(key, value)| untouched.get(key) != Some(value))
+        .map(|(k, _)| k)
+        .collect();
+    assert_eq!(changed, [&service], "something was written");
+    assert_eq!(holder(&world, &before), Value::Null, "the lock was not let go");
+}
+
 #[test]
 fn whoever_lost_the_lock_writes_nothing_more() {
     let (world, stack, plan) = prepared();
