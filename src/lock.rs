@@ -16,6 +16,13 @@ use crate::observed::LiveObject;
 /// How long a holder may be silent; it speaks three times as often.
 pub const TERM: Duration = Duration::from_secs(30);
 
+/// How long after the lock was written, as far as its holder knows, the last request of an effect may
+/// be sent: so that it has ended, [`REQUEST`] later, when the holder can first be taken for dead.
+pub const EFFECT: Duration = Duration::from_secs(20);
+
+/// How long writing the lock may take before an effect: with [`EFFECT`] a whole [`TERM`].
+pub const ANSWER: Duration = Duration::from_secs(10);
+
 /// How long a request of a holder that is dead may still be under way: the limit of one request.
 pub const REQUEST: Duration = Duration::from_secs(30);
 

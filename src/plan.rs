@@ -1,5 +1,6 @@
 //! A plan as a value: what will change, in which steps, why, and when each step is done.
 
+pub mod change;
 pub mod seen;
 pub mod step;
 pub mod volume;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::aloud::aloud;
 use super::args::{ApplyOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
@@ -150,7 +151,8 @@ pub(super) async fn carry_out(
     let claim = Claim { holder: holder::name(), purpose: purpose(plan).to_owned(), patience };
     let tell = |event: &Event| progress.tell(plan, event);
     let waiting = |lock: &Lock| progress.wait_for(lock);
-    let outcome = apply::run(world, plan, &claim, &stop, tell, waiting).await;
+    let running = apply::run(world, plan, &claim, &stop, tell, waiting);
+    let outcome = aloud(world, running, |why| progress.hindered(why)).await;
     progress.finish();
     watch.abort();
     conclude(plan, &outcome, json, screen);

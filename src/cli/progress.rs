@@ -54,6 +54,15 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Says why it takes longer at the moment.
+    pub(super) fn hindered(&self, why: &str) {
+        match self {
+            Self::Json(screen) => screen.json_line(&json::hindrance(why)),
+            Self::Lines(screen, _) => screen.remark(why),
+            Self::Bars(_, all, _) => drop(all.println(why)),
+        }
+    }
+
     /// Leaves the screen to what is printed next.
     pub(super) fn finish(self) {
         if let Self::Bars(screen, all, _) = self {

@@ -1,5 +1,6 @@
 //! `tsinfra status`.
 
+use super::aloud::aloud;
 use super::args::{StatusOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
@@ -21,7 +22,8 @@ pub(super) fn run(
     let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
     let mut whole = scope::scope(stack);
     whole.events_in = Some(stack.namespace.clone());
-    let observed = planning::runtime()?.block_on(world.look(&whole))?;
+    let look = aloud(&world, world.look(&whole), Screen::aside);
+    let observed = planning::runtime()?.block_on(look)?;
     let desired = desired::lower(stack, &observed);
     if options.json {
         screen.json_page(&render::status::json(stack, &desired, &observed));

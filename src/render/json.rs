@@ -146,6 +146,11 @@ pub fn lock_wait(lock: &Lock) -> Value {
     line("info", "lock_wait", &format!("locked by {holder}"), json!({ "lock": held }))
 }
 
+/// Why it takes longer at the moment, as a line of a stream.
+pub fn hindrance(why: &str) -> Value {
+    line("warn", "hindrance", why, json!({}))
+}
+
 /// The end of a stream.
 pub fn ended(plan: &Plan, complete: bool, left: usize) -> Value {
     let verb = match plan.purpose {
