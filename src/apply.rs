@@ -16,13 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::lock::Lock;
 use crate::object::Kind;
 use crate::plan::step::{Action, StepId};
 use crate::plan::{self, Plan};
 use crate::world::World;
 use event::Event;
-use hold::{Claim, Hold, NotHeld};
+use hold::{Claim, Hold, News, NotHeld};
 use step::End;
 
 /// Steps that run at the same time, at most: the API server answers no faster beyond it
@@ -70,14 +69,15 @@ struct Run<'a, W: World, T: FnMut(&Event)> {
 }
 
 /// Runs a plan. `stop` is set by the first Ctrl-C: from then on nothing starts and no wait goes
-/// on. Events go to `tell` in the order they happen; `waiting` hears who holds the lock.
+/// on. Events go to `tell` in the order they happen; `hear` is told who has the lock, and
+/// from whom it was taken over.
 pub async fn run<W: World>(
     world: &W,
     plan: &Plan,
     claim: &Claim,
     stop: &AtomicBool,
     tell: impl FnMut(&Event),
-    waiting: impl FnMut(&Lock),
+    hear: impl FnMut(&News),
 ) -> Outcome {
     let run = Run { world, plan, stop, tell: RefCell::new(tell) };
     let mut outcome = Outcome::default();
@@ -86,7 +86,7 @@ pub async fn run<W: World>(
     }
     run.make_namespace(&mut outcome).await;
     if outcome.ended.is_empty() && !stop.load(Ordering::Relaxed) {
-        match hold::take(world, &plan.namespace, &plan.stack, claim, stop, waiting).await {
+        match hold::take(world, &plan.namespace, &plan.stack, claim, stop, hear).await {
             Ok(hold) => {
                 let ends = run.held(&hold, &mut outcome).await;
                 if ends { hold.remove().await } else { hold.release().await }
@@ -127,6 +127,11 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
     async fn held(&self, hold: &Hold<'_, W>, outcome: &mut Outcome) -> bool {
         // Whoever held the lock before may have changed what the plan was made from.
         if !self.is_still_so(outcome).await {
+            return false;
+        }
+        // What was looked at took its time; from here on it is written.
+        if let Err(end) = hold.confirm().await {
+            outcome.record = Some(end.tell().1.to_owned());
             return false;
         }
         if let Err(refused) = self.world.keep(&self.plan.inventory).await {

@@ -106,6 +106,9 @@ pub async fn run<W: World>(
         Ok(()) => until(course, step, &say).await.err().unwrap_or(End::Done),
         Err(end) => end,
     };
+    if let (Some(hold), End::Done) = (course.hold, &end) {
+        hold.finish(id).await;
+    }
     match &end {
         End::Done => say(What::Done { took: world.elapsed().saturating_sub(begun) }),
         other => {
@@ -126,7 +129,11 @@ async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Resu
     if let (Some(hold), Some(_)) = (course.hold, step.action.object()) {
         hold.begin(id).await?;
     }
-    Ok(course.world.perform(&step.action).await?)
+    let performed = course.world.perform(&step.action).await;
+    if let (Some(hold), Err(Refused::Stale(_) | Refused::Denied(_))) = (course.hold, &performed) {
+        hold.finish(id).await;
+    }
+    Ok(performed?)
 }
 
 async fn until<W: World>(

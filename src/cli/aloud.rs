@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use crate::render::text::{fold, harmless};
+use crate::render::text::fold;
 use crate::world::World;
 
 /// Waits for what a world was asked for, and says each thing that hinders it as it comes up. What is
@@ -21,7 +21,7 @@ pub(super) async fn aloud<W: World, T>(
         let now = world.hindrance();
         if now != said {
             if let Some(why) = &now {
-                say(&fold(&harmless(why), "Note: ", "  "));
+                say(&fold(why, "Note: ", "  "));
             }
             said = now;
         }

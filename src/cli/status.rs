@@ -7,6 +7,7 @@ use super::screen::Screen;
 use super::worlds;
 use super::{planning, source};
 use crate::desired::{self, scope};
+use crate::lock::Lock;
 use crate::render;
 use crate::survey::connection;
 use crate::world::World;
@@ -22,6 +23,7 @@ pub(super) fn run(
     let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
     let mut whole = scope::scope(stack);
     whole.events_in = Some(stack.namespace.clone());
+    whole.gets.push(Lock::key(&stack.namespace, &stack.name));
     let look = aloud(&world, world.look(&whole), Screen::aside);
     let observed = planning::runtime()?.block_on(look)?;
     let desired = desired::lower(stack, &observed);

@@ -33,11 +33,29 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
 
 /// Who holds a stack, in two lines.
 pub fn held_by(lock: &Lock) -> String {
-    let Lock { holder, purpose, acquired, renewed, epoch: _, step } = lock;
-    let step = if step.is_empty() { "none yet" } else { step };
+    let Lock { holder, purpose, acquired, renewed, epoch: _, begun: _ } = lock;
     let line = format!("The stack is locked by {holder}, for `{purpose}`, since {acquired}.");
-    let more = format!("Last sign of life {renewed}; last step begun: {step}.");
+    let more = format!("Last sign of life {renewed}; begun and not done: {}.", begun(lock));
     format!("{}\n{}\n", fold(&line, "", "  "), fold(&more, "", "  "))
+}
+
+/// The steps that stand in a lock.
+fn begun(lock: &Lock) -> String {
+    match lock.begun.iter().map(String::as_str).collect::<Vec<&str>>().join(", ") {
+        none if none.is_empty() => "no step".to_owned(),
+        steps => steps,
+    }
+}
+
+/// What is said when a lock was taken over.
+pub fn taken_over(lock: &Lock) -> String {
+    let Lock { holder, purpose, renewed, .. } = lock;
+    let line = format!(
+        "The lock was taken over from {holder} (`{purpose}`), not heard of since {renewed}. Begun and \
+         not done by then: {}. What came of it is looked at before anything is written.",
+        begun(lock)
+    );
+    fold(&line, "Note: ", "  ")
 }
 
 /// What is said while a lock is waited for.

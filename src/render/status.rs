@@ -3,10 +3,12 @@
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
+use super::outcome::held_by;
 use super::text::{fold, harmless};
 use crate::apply::pods;
 use crate::desired::stateful_set::CLAIM;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
+use crate::lock::Lock;
 use crate::object::{Kind, ObjectKey};
 use crate::observed::{DatabaseView, Observed};
 use crate::stack::Stack;
@@ -104,9 +106,15 @@ pub fn database_line(cluster: &DesiredCluster, seen: &Observed) -> String {
     }
 }
 
+/// Who is at work on a stack.
+fn lock(stack: &Stack, seen: &Observed) -> Option<Lock> {
+    Lock::from_lease(seen.objects.get(&Lock::key(&stack.namespace, &stack.name))?)
+}
+
 /// The status of a stack as text.
 pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
     let mut text = format!("Stack `{}` in namespace `{}`\n", stack.name, stack.namespace);
+    text.push_str(&lock(stack, seen).map_or_else(String::new, |lock| held_by(&lock)));
     for (name, cluster) in &desired.clusters {
         let engine = cluster.database.engine;
         let line = format!("Cluster `{name}` ({engine}): {}", database_line(cluster, seen));
@@ -163,6 +171,7 @@ pub fn json(stack: &Stack, desired: &Desired, seen: &Observed) -> Value {
         "format_version": super::json::FORMAT_VERSION,
         "stack": stack.name,
         "namespace": stack.namespace,
+        "lock": lock(stack, seen).as_ref().map(super::json::lock),
         "clusters": clusters.collect::<serde_json::Map<String, Value>>(),
     })
 }

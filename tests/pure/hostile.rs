@@ -121,7 +121,7 @@ fn an_apply_with_hostile_reasons() {
         acquired: text.clone(),
         renewed: text.clone(),
         epoch: 1,
-        step: text,
+        begun: [text].into(),
     };
     assert_harmless("lock", &outcome::held_by(&lock));
 }
