@@ -4,6 +4,7 @@
 pub mod event;
 pub mod expect;
 pub mod hold;
+pub mod identity;
 pub mod pods;
 pub mod record;
 pub mod step;
@@ -22,7 +23,8 @@ use crate::plan::{self, Plan};
 use crate::world::World;
 use event::Event;
 use hold::{Claim, Hold, News, NotHeld};
-use step::End;
+use identity::Identities;
+use step::{End, Held};
 
 /// Steps that run at the same time, at most: the API server answers no faster beyond it
 /// (measured, research G §1.3), and a person cannot follow more.
@@ -39,6 +41,8 @@ pub struct Outcome {
     pub record: Option<String>,
     /// The world is not as it was when the plan was made; in what. Nothing was done then.
     pub stale: Option<String>,
+    /// At the last look another database answered in the place of one; which.
+    pub stranger: Option<String>,
     /// The lock was not had; why. Nothing was done then but for the namespace.
     pub not_held: Option<NotHeld>,
 }
@@ -57,6 +61,7 @@ impl Outcome {
             && self.record.is_none()
             && self.not_held.is_none()
             && self.stale.is_none()
+            && self.stranger.is_none()
     }
 }
 
@@ -129,21 +134,28 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
         if !self.is_still_so(outcome).await {
             return false;
         }
-        // What was looked at took its time; from here on it is written.
-        if let Err(end) = hold.confirm().await {
+        let record = match identity::on_record(self.world, self.plan).await {
+            Ok(record) => record,
+            Err(end) => {
+                let why = Some(end.tell().1.to_owned());
+                match end {
+                    End::Stranger(_) => outcome.stranger = why,
+                    _ => outcome.record = why,
+                }
+                return false;
+            }
+        };
+        if let Err(end) = record::keep(self.world, hold, &record).await {
             outcome.record = Some(end.tell().1.to_owned());
             return false;
         }
-        if let Err(refused) = self.world.keep(&self.plan.inventory).await {
-            outcome.record = Some(refused.to_string());
-            return false;
-        }
-        self.steps(hold, outcome).await;
+        let identities = Identities::of(self.world, self.plan, hold, record);
+        self.steps((hold, &identities), outcome).await;
         let lost = outcome.ended.values().any(|end| matches!(end, End::Lost(_)));
-        !lost && record::settle(self.world, self.plan, outcome).await
+        !lost && record::settle(self.world, self.plan, (hold, &identities), outcome).await
     }
 
-    async fn steps(&self, hold: &Hold<'_, W>, outcome: &mut Outcome) {
+    async fn steps(&self, held: Held<'_, W>, outcome: &mut Outcome) {
         let steps = &self.plan.steps;
         let mut started: BTreeSet<StepId> = outcome.done.clone();
         let mut running = FuturesUnordered::new();
@@ -153,7 +165,7 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
             let ready = if halted { Vec::new() } else { plan::ready(steps, &done) };
             for id in ready {
                 if running.len() < STEPS_AT_ONCE_MAX && started.insert(id.clone()) {
-                    running.push(self.step(id, Some(hold)));
+                    running.push(self.step(id, Some(held)));
                 }
             }
             match running.next().await {
@@ -163,8 +175,8 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
         }
     }
 
-    async fn step(&self, id: &StepId, hold: Option<&Hold<'_, W>>) -> (StepId, End) {
-        let course = step::Course { world: self.world, plan: self.plan, stop: self.stop, hold };
+    async fn step(&self, id: &StepId, held: Option<Held<'_, W>>) -> (StepId, End) {
+        let course = step::Course { world: self.world, plan: self.plan, stop: self.stop, held };
         (id.clone(), step::run(&course, id, &self.tell).await)
     }
 }

@@ -76,6 +76,9 @@ pub struct Basis {
     /// What each database that answered said of itself, by cluster.
     #[serde(default)]
     pub databases: BTreeMap<String, Membership>,
+    /// The ids that were on record, by cluster; one of a cluster that is gone may be forgotten.
+    #[serde(default)]
+    pub ids: BTreeMap<String, String>,
     /// Every object that matters to it, as it was seen.
     #[serde(default)]
     pub objects: BTreeMap<ObjectKey, Seen>,

@@ -8,6 +8,13 @@ use crate::observed::{LiveObject, Observed};
 use crate::plan::seen::Seen;
 use crate::stack::Stack;
 
+/// The ids that databases are on record with.
+pub fn ids(observed: &Observed) -> BTreeMap<String, String> {
+    let clusters = observed.inventory.iter().flat_map(|record| &record.clusters);
+    let known = clusters.filter(|(_, cluster)| !cluster.cluster_id.is_empty());
+    known.map(|(name, cluster)| (name.clone(), cluster.cluster_id.clone())).collect()
+}
+
 /// Every object of the stack that is there, the classes its tiers use, the volumes of its claims,
 /// and its namespace.
 pub fn objects(stack: &Stack, observed: &Observed) -> BTreeMap<ObjectKey, Seen> {

@@ -80,6 +80,10 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&format!("stale: {}", harmless(change)), "  ! ", "    "));
         text.push('\n');
     }
+    if let Some(why) = &outcome.stranger {
+        text.push_str(&fold(&format!("another database: {}", harmless(why)), "  ! ", "    "));
+        text.push('\n');
+    }
     if let Some(why) = &outcome.record {
         let line = format!("the stack's record could not be kept: {}", harmless(why));
         text.push_str(&fold(&line, "  ! ", "    "));
@@ -90,7 +94,14 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         Purpose::Destroy => "destroy",
     };
     let begun = |end: &End| {
-        matches!(end, End::TimedOut(_) | End::Interrupted | End::Unknown(_) | End::Unseen(_))
+        matches!(
+            end,
+            End::TimedOut(_)
+                | End::Interrupted
+                | End::Unknown(_)
+                | End::Unseen(_)
+                | End::Stranger(_)
+        )
     };
     let acted = plan.steps.iter().any(|(id, step)| {
         let said = outcome.done.contains(id) || outcome.ended.get(id).is_some_and(begun);
@@ -98,7 +109,15 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     });
     let stale =
         outcome.stale.is_some() || outcome.ended.values().any(|end| matches!(end, End::Stale(_)));
+    let strange = outcome.stranger.is_some()
+        || outcome.ended.values().any(|end| matches!(end, End::Stranger(_)));
     let way_on = match (acted, stale) {
+        _ if strange => {
+            "Nothing more was written. Before anything else look at the first member of \
+                         that database, and at its claim: was it emptied, and has it founded a \
+                         cluster of its own?"
+                .to_owned()
+        }
         (false, true) => "Nothing was changed. The world is not what this plan was made for: make \
                           a new plan, and apply that."
             .to_owned(),

@@ -95,11 +95,23 @@ fn in_database(cluster: &DesiredCluster, pod: &str, seen: &Observed) -> (String,
     }
 }
 
+/// The id a database is on record with.
+fn on_record<'a>(cluster: &str, seen: &'a Observed) -> Option<&'a str> {
+    let record = seen.inventory.as_ref()?.clusters.get(cluster)?;
+    (!record.cluster_id.is_empty()).then_some(record.cluster_id.as_str())
+}
+
 /// What is known of a database as a whole, in one line.
 pub fn database_line(cluster: &DesiredCluster, seen: &Observed) -> String {
     match seen.databases.get(&cluster.database.cluster) {
         Some(DatabaseView::Seen(topology)) => {
-            format!("version {}, id {}", topology.version, topology.cluster_id)
+            let line = format!("version {}, id {}", topology.version, topology.cluster_id);
+            match on_record(&cluster.database.cluster, seen) {
+                Some(id) if id != topology.cluster_id => {
+                    format!("{line}, but it was {id}: another database answers in its place")
+                }
+                _ => line,
+            }
         }
         Some(DatabaseView::Unreachable { why }) => format!("does not answer: {why}"),
         Some(DatabaseView::Absent) | None => "no ready member to ask".to_owned(),
@@ -165,7 +177,12 @@ pub fn json(stack: &Stack, desired: &Desired, seen: &Observed) -> Value {
             })
             .collect();
         let view = seen.databases.get(name);
-        (name.clone(), json!({ "members": members, "database": view }))
+        (
+            name.clone(),
+            json!({
+                "members": members, "database": view, "id_on_record": on_record(name, seen),
+            }),
+        )
     });
     json!({
         "format_version": super::json::FORMAT_VERSION,

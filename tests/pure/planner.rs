@@ -4,6 +4,7 @@
 mod any_order;
 mod cases;
 mod ends;
+mod identity;
 mod interrupted;
 mod laws;
 mod locked;
