@@ -4,6 +4,7 @@
 pub mod event;
 pub mod expect;
 pub mod hold;
+pub mod identity;
 pub mod pods;
 pub mod record;
 pub mod step;
@@ -16,14 +17,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::lock::Lock;
 use crate::object::Kind;
 use crate::plan::step::{Action, StepId};
 use crate::plan::{self, Plan};
 use crate::world::World;
 use event::Event;
-use hold::{Claim, Hold, NotHeld};
-use step::End;
+use hold::{Claim, Hold, News, NotHeld};
+use identity::Identities;
+use step::{End, Held};
 
 /// Steps that run at the same time, at most: the API server answers no faster beyond it
 /// (measured, research G §1.3), and a person cannot follow more.
@@ -38,8 +39,10 @@ pub struct Outcome {
     pub ended: BTreeMap<StepId, End>,
     /// The record could not be kept; the reason.
     pub record: Option<String>,
-    /// A database is not as it was when the plan was made; in what. Nothing was done then.
+    /// The world is not as it was when the plan was made; in what. Nothing was done then.
     pub stale: Option<String>,
+    /// At the last look another database answered in the place of one; which.
+    pub stranger: Option<String>,
     /// The lock was not had; why. Nothing was done then but for the namespace.
     pub not_held: Option<NotHeld>,
 }
@@ -63,6 +66,7 @@ impl Outcome {
             && self.record.is_none()
             && self.not_held.is_none()
             && self.stale.is_none()
+            && self.stranger.is_none()
     }
 }
 
@@ -75,14 +79,15 @@ struct Run<'a, W: World, T: FnMut(&Event)> {
 }
 
 /// Runs a plan. `stop` is set by the first Ctrl-C: from then on nothing starts and no wait goes
-/// on. Events go to `tell` in the order they happen; `waiting` hears who holds the lock.
+/// on. Events go to `tell` in the order they happen; `hear` is told who has the lock, and
+/// from whom it was taken over.
 pub async fn run<W: World>(
     world: &W,
     plan: &Plan,
     claim: &Claim,
     stop: &AtomicBool,
     tell: impl FnMut(&Event),
-    waiting: impl FnMut(&Lock),
+    hear: impl FnMut(&News),
 ) -> Outcome {
     let run = Run { world, plan, stop, tell: RefCell::new(tell) };
     let mut outcome = Outcome::default();
@@ -91,7 +96,7 @@ pub async fn run<W: World>(
     }
     run.make_namespace(&mut outcome).await;
     if outcome.ended.is_empty() && !stop.load(Ordering::Relaxed) {
-        match hold::take(world, &plan.namespace, &plan.stack, claim, stop, waiting).await {
+        match hold::take(world, &plan.namespace, &plan.stack, claim, stop, hear).await {
             Ok(hold) => {
                 let ends = run.held(&hold, &mut outcome).await;
                 // A request whose answer never came may still be carried out: whoever comes next
@@ -113,8 +118,12 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
     async fn is_still_so(&self, outcome: &mut Outcome) -> bool {
         if let Err((id, end)) = expect::all(self.world, self.plan, &outcome.done).await {
             outcome.ended.insert(id, end);
-        } else if let Err(change) = expect::databases(self.world, self.plan).await {
-            outcome.stale = Some(change);
+            return false;
+        }
+        match expect::objects(self.world, self.plan).await {
+            Ok(None) => outcome.stale = expect::databases(self.world, self.plan).await.err(),
+            Ok(change) => outcome.stale = change,
+            Err((id, end)) => drop(outcome.ended.insert(id, end)),
         }
         outcome.ended.is_empty() && outcome.stale.is_none()
     }
@@ -136,16 +145,28 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
         if !self.is_still_so(outcome).await {
             return false;
         }
-        if let Err(refused) = self.world.keep(&self.plan.inventory).await {
-            outcome.record = Some(refused.to_string());
+        let record = match identity::on_record(self.world, self.plan).await {
+            Ok(record) => record,
+            Err(end) => {
+                let why = Some(end.tell().1.to_owned());
+                match end {
+                    End::Stranger(_) => outcome.stranger = why,
+                    _ => outcome.record = why,
+                }
+                return false;
+            }
+        };
+        if let Err(end) = record::keep(self.world, hold, &record).await {
+            outcome.record = Some(end.tell().1.to_owned());
             return false;
         }
-        self.steps(hold, outcome).await;
+        let identities = Identities::of(self.world, self.plan, hold, record);
+        self.steps((hold, &identities), outcome).await;
         let lost = outcome.ended.values().any(|end| matches!(end, End::Lost(_)));
-        !lost && record::settle(self.world, self.plan, outcome).await
+        !lost && record::settle(self.world, self.plan, (hold, &identities), outcome).await
     }
 
-    async fn steps(&self, hold: &Hold<'_, W>, outcome: &mut Outcome) {
+    async fn steps(&self, held: Held<'_, W>, outcome: &mut Outcome) {
         let steps = &self.plan.steps;
         let mut started: BTreeSet<StepId> = outcome.done.clone();
         let mut running = FuturesUnordered::new();
@@ -155,7 +176,7 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
             let ready = if halted { Vec::new() } else { plan::ready(steps, &done) };
             for id in ready {
                 if running.len() < STEPS_AT_ONCE_MAX && started.insert(id.clone()) {
-                    running.push(self.step(id, Some(hold)));
+                    running.push(self.step(id, Some(held)));
                 }
             }
             match running.next().await {
@@ -165,8 +186,8 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
         }
     }
 
-    async fn step(&self, id: &StepId, hold: Option<&Hold<'_, W>>) -> (StepId, End) {
-        let course = step::Course { world: self.world, plan: self.plan, stop: self.stop, hold };
+    async fn step(&self, id: &StepId, held: Option<Held<'_, W>>) -> (StepId, End) {
+        let course = step::Course { world: self.world, plan: self.plan, stop: self.stop, held };
         (id.clone(), step::run(&course, id, &self.tell).await)
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a verb; reads files and the environment, prints, and nothing else
 //! in this program does.
 
+mod aloud;
 mod apply;
 mod args;
 mod completions;

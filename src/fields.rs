@@ -143,6 +143,19 @@ pub fn digest(manifest: &Value, live: &Value) -> String {
     hex(&hash.finalize())
 }
 
+/// SHA-256, in hex, of what a live object holds in the fields somebody owns there. A field that is
+/// taken over by another manager changes it, also if its value stays.
+pub fn digest_owned(owned: &BTreeSet<String>, live: &Value) -> String {
+    let mut hash = Sha256::new();
+    for (path, value) in leaves(live) {
+        let path = path.to_string();
+        if owned.iter().any(|own| path::covers(own, &path) || path::covers(&path, own)) {
+            hash.update(format!("{path}={value}\n").as_bytes());
+        }
+    }
+    hex(&hash.finalize())
+}
+
 /// Bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

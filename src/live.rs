@@ -3,6 +3,7 @@
 //! Nothing is opened until the first call. Requests are plain JSON over kube's client; whether one
 //! is said again is decided here alone, since only here is known what is safe to repeat.
 
+mod again;
 mod amend;
 mod connect;
 mod database;
@@ -31,6 +32,7 @@ pub use connect::LiveOptions;
 use serde_json::Value;
 
 use crate::inventory::Inventory;
+use crate::lock::EFFECT;
 use crate::object::ObjectKey;
 use crate::observed::{Observed, Scope};
 use crate::plan::step::Action;
@@ -70,15 +72,23 @@ impl Live {
             .get_or_try_init(|| async {
                 let choice = self.choice()?;
                 let client = connect::connect(choice).await?;
-                Ok(Arc::new(Link { client, server: choice.server.clone() }))
+                Ok(Arc::new(Link::new(client, choice.server.clone(), seed())))
             })
             .await
     }
 
-    /// For actions: what cannot even be sent was not carried out.
-    async fn door(&self) -> Result<&Arc<Link>, Refused> {
-        self.link().await.map_err(|unseen| Refused::Denied(unseen.to_string()))
+    /// For actions: what cannot even be sent was not carried out, and what is sent is sent within
+    /// the time the lock gives an effect.
+    async fn door(&self) -> Result<Link, Refused> {
+        let link = self.link().await.map_err(|unseen| Refused::Denied(unseen.to_string()))?;
+        Ok(link.within(EFFECT))
     }
+}
+
+/// Two programs that were turned away together do not come back together.
+fn seed() -> u64 {
+    let nanoseconds = jiff::Timestamp::now().subsec_nanosecond();
+    u64::from(std::process::id()) << 32 | u64::from(nanoseconds.unsigned_abs())
 }
 
 impl World for Live {
@@ -97,15 +107,15 @@ impl World for Live {
     }
 
     async fn perform(&self, action: &Action) -> Result<(), Refused> {
-        perform::perform(self.door().await?, action).await
+        perform::perform(&self.door().await?, action).await
     }
 
     async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
-        record::keep(self.door().await?, inventory).await
+        record::keep(&self.door().await?, inventory).await
     }
 
     async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
-        record::drop_record(self.door().await?, namespace, stack).await
+        record::drop_record(&self.door().await?, namespace, stack).await
     }
 
     async fn swap(
@@ -114,7 +124,7 @@ impl World for Live {
         manifest: &Value,
         version: Option<&str>,
     ) -> Result<String, Refused> {
-        swap::swap(self.door().await?, object, manifest, version).await
+        swap::swap(&self.door().await?, object, manifest, version).await
     }
 
     fn time_of_day(&self) -> String {
@@ -124,6 +134,10 @@ impl World for Live {
     async fn stir(&self, scope: &Scope, at_most: Duration) {
         let link = self.link().await.ok();
         self.watches.stir(link, scope, at_most).await;
+    }
+
+    fn hindrance(&self) -> Option<String> {
+        self.link.get()?.again.oldest()
     }
 
     fn elapsed(&self) -> Duration {

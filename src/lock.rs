@@ -4,8 +4,10 @@
 //! holder is taken for dead when its Lease has not changed for [`TERM`] and [`REQUEST`] by the
 //! watcher's own clock (as client-go's leader election judges it; that one gives no fencing). What
 //! fences is the Lease itself: before each effect its holder writes the step's name into it by
-//! compare-and-swap, so that whoever lost it finds out before it acts.
+//! compare-and-swap, so that whoever lost it finds out before it acts. So it is a journal too: the
+//! steps that stand in it were begun and are not known to be done.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -16,13 +18,20 @@ use crate::observed::LiveObject;
 /// How long a holder may be silent; it speaks three times as often.
 pub const TERM: Duration = Duration::from_secs(30);
 
+/// How long after the lock was written, as far as its holder knows, the last request of an effect may
+/// be sent: so that it has ended, [`REQUEST`] later, when the holder can first be taken for dead.
+pub const EFFECT: Duration = Duration::from_secs(20);
+
+/// How long writing the lock may take before an effect: with [`EFFECT`] a whole [`TERM`].
+pub const ANSWER: Duration = Duration::from_secs(10);
+
 /// How long a request of a holder that is dead may still be under way: the limit of one request.
 pub const REQUEST: Duration = Duration::from_secs(30);
 
 /// Annotation: what the holder does, e.g. `apply`.
 const PURPOSE: &str = "tsinfra.dev/purpose";
-/// Annotation: the step last begun, written before its effect.
-const STEP: &str = "tsinfra.dev/step";
+/// Annotation: the steps that are begun and not done, a JSON list; each is written before its effect.
+const BEGUN: &str = "tsinfra.dev/begun";
 
 /// Who holds a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +46,8 @@ pub struct Lock {
     pub renewed: String,
     /// How many holders there were before.
     pub epoch: i64,
-    /// The step last begun.
-    pub step: String,
+    /// Steps begun and not seen to be done: after a crash these may be half done.
+    pub begun: BTreeSet<String>,
 }
 
 impl Lock {
@@ -50,7 +59,8 @@ impl Lock {
     /// The Lease while it is held.
     pub fn to_lease(&self, namespace: &str, stack: &str) -> Value {
         let mut lease = free(namespace, stack, self.epoch);
-        lease["metadata"]["annotations"] = json!({ PURPOSE: self.purpose, STEP: self.step });
+        let begun = json!(self.begun).to_string();
+        lease["metadata"]["annotations"] = json!({ PURPOSE: self.purpose, BEGUN: begun });
         lease["spec"]["holderIdentity"] = json!(self.holder);
         lease["spec"]["leaseDurationSeconds"] = json!(TERM.as_secs());
         lease["spec"]["acquireTime"] = json!(self.acquired);
@@ -69,7 +79,7 @@ impl Lock {
             acquired: text("/spec/acquireTime"),
             renewed: text("/spec/renewTime"),
             epoch: epoch(lease),
-            step: annotation(STEP),
+            begun: serde_json::from_str(&annotation(BEGUN)).unwrap_or_default(),
         })
     }
 }
@@ -101,6 +111,8 @@ pub enum Turn {
         version: Option<String>,
         /// The epoch to take it with.
         epoch: i64,
+        /// Who had it and has not been heard of for too long.
+        dead: Option<Lock>,
     },
     /// Somebody's.
     Taken(Lock),
@@ -116,7 +128,9 @@ pub struct Watch {
 impl Watch {
     /// Judges the Lease as it is at `now` by the watcher's own clock.
     pub fn judge(&mut self, lease: Option<&LiveObject>, now: Duration) -> Turn {
-        let Some(lease) = lease else { return Turn::Free { version: None, epoch: 1 } };
+        let Some(lease) = lease else {
+            return Turn::Free { version: None, epoch: 1, dead: None };
+        };
         let version = lease.text("/metadata/resourceVersion").unwrap_or_default();
         let since = match &self.unchanged {
             Some((seen, since)) if seen == version => *since,
@@ -128,7 +142,7 @@ impl Watch {
         let silent = now.saturating_sub(since) >= TERM + REQUEST;
         match Lock::from_lease(lease) {
             Some(lock) if !silent => Turn::Taken(lock),
-            _ => Turn::Free { version: Some(version.to_owned()), epoch: epoch(lease) + 1 },
+            dead => Turn::Free { version: Some(version.to_owned()), epoch: epoch(lease) + 1, dead },
         }
     }
 }

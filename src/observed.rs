@@ -7,8 +7,8 @@ use db_engine::engine::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::inventory::Inventory;
-use crate::object::{Kind, Labels, ObjectKey};
+use crate::inventory::{Inventory, apply_set_id};
+use crate::object::{Kind, LABEL_PART_OF, LABEL_STACK, Labels, ObjectKey};
 
 /// What to look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +90,16 @@ impl LiveObject {
     /// An annotation's value.
     pub fn annotation(&self, name: &str) -> Option<&str> {
         self.value.get("metadata")?.get("annotations")?.get(name)?.as_str()
+    }
+
+    /// Whether its labels say that it is of this stack. Outside namespaces the stack's name is not
+    /// enough: a stack of that name may live in another namespace.
+    pub fn bears_the_name_of(&self, stack: &str, namespace: &str, key: &ObjectKey) -> bool {
+        self.label(LABEL_STACK) == Some(stack)
+            && match &key.namespace {
+                Some(of_object) => of_object == namespace,
+                None => self.label(LABEL_PART_OF) == Some(&apply_set_id(namespace, stack)),
+            }
     }
 
     /// Whether its deletion has begun.

@@ -1,5 +1,7 @@
 //! A plan as a value: what will change, in which steps, why, and when each step is done.
 
+pub mod change;
+pub mod seen;
 pub mod step;
 pub mod volume;
 
@@ -12,6 +14,7 @@ use serde_json::Value;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::observed::DatabaseScope;
+use seen::Seen;
 use step::{Step, StepId, Until};
 
 /// The version of saved plans; a file with another major number is refused.
@@ -65,11 +68,20 @@ pub struct Basis {
     pub connection: Connection,
     /// SHA-256 of the stack's text, in hex.
     pub stack_digest: String,
+    /// The stack's file, as it was named; absent where it is not known.
+    #[serde(default)]
+    pub stack_file: Option<String>,
     /// Version of tsinfra.
     pub tsinfra: String,
     /// What each database that answered said of itself, by cluster.
     #[serde(default)]
     pub databases: BTreeMap<String, Membership>,
+    /// The ids that were on record, by cluster; one of a cluster that is gone may be forgotten.
+    #[serde(default)]
+    pub ids: BTreeMap<String, String>,
+    /// Every object that matters to it, as it was seen.
+    #[serde(default)]
+    pub objects: BTreeMap<ObjectKey, Seen>,
 }
 
 /// What a plan relies on of a database: who it is, and who takes part.

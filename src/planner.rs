@@ -1,5 +1,6 @@
 //! Desired against observed: what changes, in which order, and what must not be done. Pure.
 
+pub mod basis;
 pub mod because;
 pub mod claims;
 pub mod condemned;

@@ -58,6 +58,7 @@ pub use trouble::{Mood, Trouble};
 use crate::inventory::Inventory;
 use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
+use crate::plan::change::Change;
 use crate::plan::step::Action;
 use crate::plan::volume;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
@@ -245,8 +246,8 @@ impl World for Sandbox {
             Action::Create { object, manifest } => {
                 api::create(cluster, object, manifest, FIELD_MANAGER)
             }
-            Action::Update { object, uid, manifest, force } => {
-                api::apply(cluster, object, uid, manifest, *force)
+            Action::Update { object, uid, digest, manifest, force } => {
+                api::update(cluster, &Change { object, uid, digest, manifest }, *force)
             }
             Action::Delete { object, uid } => api::delete(cluster, object, uid),
             Action::Hold { volume: key, uid, claim, labels } => {

@@ -66,7 +66,10 @@ pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, No
         connection: connection(request.stack),
         stack_digest: request.digest.to_owned(),
         tsinfra: env!("CARGO_PKG_VERSION").to_owned(),
+        stack_file: None,
         databases: memberships(&observed),
+        ids: planner::basis::ids(&observed),
+        objects: planner::basis::objects(request.stack, &observed),
     };
     let plan = planner::plan(&PlanInput {
         stack: request.stack,

@@ -48,6 +48,12 @@ pub trait World {
     /// Returns as soon as something in the scope may have changed, or after `at_most`.
     async fn stir(&self, scope: &Scope, at_most: Duration);
 
+    /// Why something that was asked of this world takes longer, at this moment: a server that turns
+    /// requests away, say. For people to read, never to decide by.
+    fn hindrance(&self) -> Option<String> {
+        None
+    }
+
     /// Time since this world was opened; the sandbox's is virtual.
     fn elapsed(&self) -> Duration;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::fields;
 use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::step::{Action, Expect, Step, StepId};
-use crate::plan::{Membership, Plan};
-use crate::world::World;
+use crate::plan::{Membership, Plan, seen};
+use crate::world::{Unseen, World};
 
 use super::step::End;
 
@@ -29,6 +29,20 @@ pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What has become otherwise among the objects the plan was made from. Asked only before the first
+/// step: the plan's own steps change them.
+pub async fn objects<W: World>(world: &W, plan: &Plan) -> Result<Option<String>, (StepId, End)> {
+    let Some(first) = plan.steps.keys().next() else { return Ok(None) };
+    let unseen = |unseen: Unseen| (first.clone(), unseen.into());
+    let (known, whose) = (&plan.basis.objects, (plan.stack.as_str(), plan.namespace.as_str()));
+    let mut now = world.look(&seen::scope(whose.0, whose.1)).await.map_err(unseen)?;
+    let rest = seen::rest(known, &now);
+    if !rest.gets.is_empty() {
+        now.objects.extend(world.look(&rest).await.map_err(unseen)?.objects);
+    }
+    Ok(seen::departs(known, whose, &now))
 }
 
 /// Checks what every step expects but for those that are done, before anything is written.

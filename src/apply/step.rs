@@ -12,6 +12,7 @@ use crate::world::{Refused, Unseen, World};
 use super::event::{Event, What};
 use super::expect;
 use super::hold::Hold;
+use super::identity::Identities;
 use super::wait::{self, Progress};
 
 /// How long to wait for news before looking again anyway.
@@ -42,6 +43,8 @@ pub enum End {
     Unseen(String),
     /// The stack's lock is somebody else's by now; nothing was done after that.
     Lost(String),
+    /// Another database answers in the place of the one that is on record.
+    Stranger(String),
 }
 
 impl End {
@@ -56,6 +59,7 @@ impl End {
             Self::Interrupted => ("interrupted", "stopped by the user; it may still come"),
             Self::Unseen(why) => ("unseen", why),
             Self::Lost(why) => ("lost the lock", why),
+            Self::Stranger(why) => ("another database", why),
         }
     }
 }
@@ -84,9 +88,12 @@ pub struct Course<'a, W: World> {
     pub plan: &'a Plan,
     /// Set once the user stops the run.
     pub stop: &'a AtomicBool,
-    /// The stack's lock; none only while there is nothing yet to lock.
-    pub hold: Option<&'a Hold<'a, W>>,
+    /// What a run holds; nothing only while there is nothing yet to lock.
+    pub held: Option<Held<'a, W>>,
 }
+
+/// What a run holds: the stack's lock, and who its databases are.
+pub type Held<'a, W> = (&'a Hold<'a, W>, &'a Identities<'a, W>);
 
 /// Runs one step to its end.
 pub async fn run<W: World>(
@@ -106,6 +113,9 @@ pub async fn run<W: World>(
         Ok(()) => until(course, step, &say).await.err().unwrap_or(End::Done),
         Err(end) => end,
     };
+    if let (Some((hold, _)), End::Done) = (course.held, &end) {
+        hold.finish(id).await;
+    }
     match &end {
         End::Done => say(What::Done { took: world.elapsed().saturating_sub(begun) }),
         other => {
@@ -123,10 +133,15 @@ async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Resu
             return Err(End::Stale(why));
         }
     }
-    if let (Some(hold), Some(_)) = (course.hold, step.action.object()) {
+    if let (Some((hold, _)), Some(_)) = (course.held, step.action.object()) {
         hold.begin(id).await?;
     }
-    Ok(course.world.perform(&step.action).await?)
+    let performed = course.world.perform(&step.action).await;
+    let not_done = matches!(performed, Err(Refused::Stale(_) | Refused::Denied(_)));
+    if let (Some((hold, _)), true) = (course.held, not_done) {
+        hold.finish(id).await;
+    }
+    Ok(performed?)
 }
 
 async fn until<W: World>(
@@ -145,6 +160,9 @@ async fn until<W: World>(
         let progress = match world.look(&scope).await {
             Ok(observed) => {
                 failed_looks = 0;
+                if let Some((_, identities)) = course.held {
+                    identities.meet(&observed).await?;
+                }
                 wait::judge(&step.until, &observed)
             }
             Err(unseen) if failed_looks < FAILED_LOOKS_MAX => {
@@ -175,7 +193,7 @@ async fn until<W: World>(
         if course.stop.load(Ordering::Relaxed) {
             return Err(End::Interrupted);
         }
-        if let Some(hold) = course.hold {
+        if let Some((hold, _)) = course.held {
             hold.renew().await?;
         }
         world.stir(&scope, LOOK_AGAIN.min(deadline.saturating_sub(world.elapsed()))).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::aloud::aloud;
 use super::args::{ApplyOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
@@ -12,9 +13,8 @@ use super::source::{Input, Source};
 use super::worlds::{self, AnyWorld};
 use super::{confirm, holder, plan_verb, planning, source};
 use crate::apply::event::Event;
-use crate::apply::hold::Claim;
+use crate::apply::hold::{Claim, News};
 use crate::apply::{self, Outcome};
-use crate::lock::Lock;
 use crate::plan::{Plan, Purpose};
 use crate::render;
 use crate::survey::connection;
@@ -92,6 +92,7 @@ fn saved_plan(
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
+    source::as_planned(plan, screen)?;
     let mut connection = plan.basis.connection.clone();
     if let (Some(file), crate::plan::Connection::Kubernetes { kubeconfig, .. }) =
         (&target.kubeconfig, &mut connection)
@@ -148,8 +149,9 @@ pub(super) async fn carry_out(
     let progress = Progress::new(screen, json);
     let claim = Claim { holder: holder::name(), purpose: purpose(plan).to_owned(), patience };
     let tell = |event: &Event| progress.tell(plan, event);
-    let waiting = |lock: &Lock| progress.wait_for(lock);
-    let outcome = apply::run(world, plan, &claim, &stop, tell, waiting).await;
+    let hear = |news: &News| progress.of_the_lock(news);
+    let running = apply::run(world, plan, &claim, &stop, tell, hear);
+    let outcome = aloud(world, running, |why| progress.hindered(why)).await;
     progress.finish();
     watch.abort();
     conclude(plan, &outcome, json, screen);

@@ -1,6 +1,8 @@
 //! Plans for the verbs, and the runtime they are made on.
 
+use super::aloud::aloud;
 use super::exit::Failure;
+use super::screen::Screen;
 use super::source::Source;
 use crate::plan::{Plan, Purpose};
 use crate::survey::{self, NoPlan, Request};
@@ -14,10 +16,13 @@ pub(super) async fn plan<W: World>(
     consents: &[String],
 ) -> Result<Plan, Failure> {
     let request = Request { stack: &source.stack, digest: &source.digest, purpose, consents };
-    survey::plan(world, &request).await.map_err(|why| match why {
+    let plan = aloud(world, survey::plan(world, &request), Screen::aside).await;
+    let mut plan = plan.map_err(|why| match why {
         NoPlan::Unseen(unseen) => unseen.into(),
         NoPlan::Circle(circle) => Failure::plain(circle.to_string()),
-    })
+    })?;
+    plan.basis.stack_file = Some(source.file.clone());
+    Ok(plan)
 }
 
 /// The runtime verbs that touch a world run on: one thread, built only when needed.

@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::screen::Screen;
 use crate::apply::event::{Event, What};
-use crate::lock::Lock;
+use crate::apply::hold::News;
 use crate::plan::Plan;
 use crate::plan::step::StepId;
 use crate::render::{events, json, outcome};
@@ -44,13 +44,25 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Says who has the lock that is waited for.
-    pub(super) fn wait_for(&self, lock: &Lock) {
-        let text = outcome::lock_wait(lock);
+    /// Says who has the lock that is waited for, or from whom it was taken over.
+    pub(super) fn of_the_lock(&self, news: &News) {
+        let (text, value) = match news {
+            News::Waiting(lock) => (outcome::lock_wait(lock), json::lock_wait(lock)),
+            News::TakenOver(lock) => (outcome::taken_over(lock), json::lock_taken_over(lock)),
+        };
         match self {
-            Self::Json(screen) => screen.json_line(&json::lock_wait(lock)),
+            Self::Json(screen) => screen.json_line(&value),
             Self::Lines(screen, _) => screen.line(&text),
             Self::Bars(_, all, _) => drop(all.println(text)),
+        }
+    }
+
+    /// Says why it takes longer at the moment.
+    pub(super) fn hindered(&self, why: &str) {
+        match self {
+            Self::Json(screen) => screen.json_line(&json::hindrance(why)),
+            Self::Lines(screen, _) => screen.remark(why),
+            Self::Bars(_, all, _) => drop(all.println(why)),
         }
     }
 

@@ -69,6 +69,11 @@ impl Screen {
 
     /// Writes to standard error what is no answer.
     pub(super) fn remark(&self, text: &str) {
+        Self::aside(text);
+    }
+
+    /// Writes to standard error what needs no colour and is no answer in any format.
+    pub(super) fn aside(text: &str) {
         // There is nowhere left to say that standard error is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

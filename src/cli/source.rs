@@ -5,11 +5,13 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::args::TargetOptions;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::saved;
+use super::screen::Screen;
 use crate::fields::hex;
 use crate::plan::Plan;
 use crate::stack::{self, Stack, Target};
+use crate::wording::harmless;
 
 /// The largest saved plan that is read.
 const PLAN_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -21,6 +23,8 @@ pub(super) struct Source {
     pub(super) stack: Stack,
     /// SHA-256 of its text, in hex.
     pub(super) digest: String,
+    /// Its file, as it was named.
+    pub(super) file: String,
 }
 
 /// What a file turned out to be.
@@ -85,7 +89,29 @@ fn of_bytes(path: &Path, bytes: &[u8], target: &TargetOptions) -> Result<Source,
     let mut stack =
         stack::read_bytes(&name, bytes).map_err(|mistakes| Failure::Stack(Box::new(mistakes)))?;
     retarget(&mut stack, target)?;
-    Ok(Source { stack, digest: hex(&Sha256::digest(bytes)) })
+    Ok(Source { stack, digest: hex(&Sha256::digest(bytes)), file: name })
+}
+
+/// Checks that a saved plan's stack still says what it was made from. A file that is not there, in
+/// another folder or on another machine, is no proof of change; that it was not compared is told.
+pub(super) fn as_planned(plan: &Plan, screen: &Screen) -> Result<(), Failure> {
+    let Some(file) = &plan.basis.stack_file else { return Ok(()) };
+    let shown = harmless(file);
+    let Ok(text) = bytes(Path::new(file), PLAN_BYTES_MAX) else {
+        screen.remark(&format!(
+            "Note: {shown} cannot be read here, so whether the stack has changed since was not \
+             compared."
+        ));
+        return Ok(());
+    };
+    if hex(&Sha256::digest(text)) == plan.basis.stack_digest {
+        return Ok(());
+    }
+    Err(Failure::Other {
+        what: format!("{shown} is not what this plan was made from; nothing was changed"),
+        help: Some("make a new plan of it, or put the file back as it was".to_owned()),
+        exit: Exit::Halted,
+    })
 }
 
 /// The command line's target wins over the stack's.

@@ -1,11 +1,13 @@
 //! `tsinfra status`.
 
+use super::aloud::aloud;
 use super::args::{StatusOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
 use super::{planning, source};
 use crate::desired::{self, scope};
+use crate::lock::Lock;
 use crate::render;
 use crate::survey::connection;
 use crate::world::World;
@@ -21,7 +23,9 @@ pub(super) fn run(
     let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
     let mut whole = scope::scope(stack);
     whole.events_in = Some(stack.namespace.clone());
-    let observed = planning::runtime()?.block_on(world.look(&whole))?;
+    whole.gets.push(Lock::key(&stack.namespace, &stack.name));
+    let look = aloud(&world, world.look(&whole), Screen::aside);
+    let observed = planning::runtime()?.block_on(look)?;
     let desired = desired::lower(stack, &observed);
     if options.json {
         screen.json_page(&render::status::json(stack, &desired, &observed));

@@ -163,6 +163,13 @@ impl World for AnyWorld {
         }
     }
 
+    fn hindrance(&self) -> Option<String> {
+        match self {
+            Self::Sandbox(world) => world.hindrance(),
+            Self::Live(world) => world.hindrance(),
+        }
+    }
+
     fn elapsed(&self) -> Duration {
         match self {
             Self::Sandbox(world) => world.elapsed(),

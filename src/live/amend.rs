@@ -5,12 +5,13 @@
 use hyper::Method;
 use serde_json::Value;
 
+use crate::live::errors::Trouble;
 use crate::live::request::{BodyKind, Call, Link, asked, item_path};
 use crate::object::{FIELD_MANAGER, ObjectKey};
 use crate::world::Refused;
 
 /// Others write to the same object (its status, their own fields); each loss costs one reading.
-const TRIES: usize = 6;
+const TRIES: u32 = 6;
 
 /// What it means that the object is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,11 @@ impl<D: Fn(&Value) -> Result<Option<Value>, String>> Amend<'_, D> {
     /// Carries it out.
     pub(crate) async fn run(&self, doing: &str, absence: Absence) -> Result<(), Refused> {
         let ask = asked("patch", self.key.kind, self.key.namespace.as_deref());
-        let mut last = None;
-        for _ in 0..TRIES {
+        let mut last: Option<Trouble> = None;
+        for times in 0..TRIES {
+            if let Some(trouble) = &last {
+                self.link.breathe(times - 1, &format!("{doing}: {}", trouble.plain())).await;
+            }
             let found = self.link.find(self.key).await;
             let found = match (found, &last) {
                 (Ok(found), _) => found,

@@ -107,6 +107,14 @@ impl Trouble {
         }
     }
 
+    /// What happened, in short.
+    pub(crate) fn plain(&self) -> &str {
+        match self {
+            Self::Broken(broken) => &broken.why,
+            Self::Failed(failure) => &failure.message,
+        }
+    }
+
     /// As the answer to a reading.
     pub(crate) fn unseen(&self, doing: impl Into<String>, ask: &Asked<'_>) -> Unseen {
         Unseen { doing: doing.into(), why: self.explain(ask) }

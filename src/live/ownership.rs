@@ -10,7 +10,7 @@ use crate::live::request::{BodyKind, Call, Link, item_path};
 use crate::object::{FIELD_MANAGER, ObjectKey};
 
 /// The controllers of a new object write to it at the same time; each loss costs one more reading.
-const TRIES: usize = 6;
+const TRIES: u32 = 6;
 
 /// Which of the fields recorded at creation we go on owning.
 #[derive(Clone, Copy, Debug)]
@@ -22,18 +22,19 @@ pub(crate) enum Keep<'a> {
     All,
 }
 
-/// Makes us the owner by apply of what we created. Does nothing if that is so already.
+/// Makes us the owner by apply of what we created, and answers the object as it is then. Does
+/// nothing if that is so already.
 pub(crate) async fn settle(
     link: &Link,
     object: &ObjectKey,
     mut live: Value,
     keep: Keep<'_>,
-) -> Result<(), Trouble> {
+) -> Result<Value, Trouble> {
     let uid = live["metadata"]["uid"].clone();
     let mut last = None;
-    for _ in 0..TRIES {
+    for times in 0..TRIES {
         let Some(managed) = settled(&live["metadata"]["managedFields"], keep) else {
-            return Ok(());
+            return Ok(live);
         };
         let patch = json!([
             { "op": "replace", "path": "/metadata/managedFields", "value": managed },
@@ -43,18 +44,19 @@ pub(crate) async fn settle(
         let path = format!("{}?fieldManager={FIELD_MANAGER}", item_path(object));
         let call = Call::with(Method::PATCH, path, BodyKind::JsonPatch, patch);
         match link.ask(&call).await {
-            Ok(_) => return Ok(()),
+            Ok(settled) => return Ok(settled),
             Err(Trouble::Failed(failure)) if failure.code == 409 => {
                 last = Some(Trouble::Failed(failure));
             }
             Err(trouble) => return Err(trouble),
         }
+        link.breathe(times, &format!("{object} has changed meanwhile; it is read again")).await;
         match link.find(object).await? {
             Some(found) if found["metadata"]["uid"] == uid => live = found,
-            _ => return Ok(()),
+            _ => return Ok(live),
         }
     }
-    last.map_or(Ok(()), Err)
+    last.map_or(Ok(live), Err)
 }
 
 /// The managed fields once our two entries are one; `None` if there is nothing to do.

@@ -5,25 +5,31 @@ use serde_json::Value;
 
 use crate::fields::departures;
 use crate::live::amend::{Absence, Amend};
-use crate::live::errors::{Failure, Trouble};
+use crate::live::errors::{Asked, Trouble};
 use crate::live::listing::{live_object, managers};
 use crate::live::ownership::{Keep, settle};
 use crate::live::request::{Link, asked};
 use crate::live::write::{Run, apply, conflicts, create, delete, is_another_object};
 use crate::object::{FIELD_MANAGER, LABEL_STACK, ObjectKey};
 use crate::observed::LiveObject;
+use crate::plan::change::Change;
 use crate::plan::step::Action;
 use crate::plan::volume;
 use crate::world::Refused;
+
+/// How often an action is sent, each time after a look at what came of it before. Others write to the
+/// same objects (their status, their own fields), and each such write costs one more.
+const TRIES: u32 = 6;
 
 /// Carries it out.
 pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused> {
     match action {
         Action::Create { object, manifest } => make(link, object, manifest).await,
-        Action::Update { object, uid, manifest, force } => {
-            Update { link, object, uid, manifest, force: *force }.run().await
+        Action::Update { object, uid, digest, manifest, force } => {
+            let change = Change { object, uid, digest, manifest };
+            Update { link, change, force: *force }.run().await
         }
-        Action::Delete { object, uid } => remove(link, object, Some(uid)).await,
+        Action::Delete { object, uid } => remove(link, object, uid).await,
         Action::Hold { volume: key, uid, claim, labels } => {
             let due = |live: &Value| volume::hold(key, live, uid, claim, labels);
             Amend { link, key, due }.run(&format!("holding {key}"), Absence::Stale).await
@@ -36,34 +42,55 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
     }
 }
 
+/// Makes an object. A creation whose answer was lost may be sent again once it is seen that nothing
+/// is there: of two only one can come to be, and it is known by what was sent.
 async fn make(link: &Link, object: &ObjectKey, manifest: &Value) -> Result<(), Refused> {
     let doing = format!("creating {object}");
     let ask = asked("create", object.kind, object.namespace.as_deref());
-    let made = match link.ask(&create(object, manifest, Run::Real)).await {
-        Ok(made) => made,
-        Err(Trouble::Failed(failure)) if failure.reason == "AlreadyExists" => {
-            return Err(Refused::Stale(format!(
-                "{doing}: it exists by now, which it did not when the plan was made"
-            )));
+    let mut last: Option<Trouble> = None;
+    for times in 0..TRIES {
+        let trouble = match (link.ask(&create(object, manifest, Run::Real)).await, &last) {
+            (Ok(made), _) => return own(link, object, manifest, made).await,
+            (Err(Trouble::Failed(failure)), None) if failure.reason == "AlreadyExists" => {
+                return Err(Refused::Stale(format!(
+                    "{doing}: it exists by now, which it did not when the plan was made"
+                )));
+            }
+            (Err(trouble), None) if trouble.leaves_doubt() => trouble,
+            (Err(trouble), Some(_)) if trouble.leaves_doubt() || trouble.is_conflict() => trouble,
+            (Err(trouble), None) => return Err(trouble.denied(&doing, &ask)),
+            (Err(trouble), Some(_)) => {
+                return Err(Refused::Unknown(format!("{doing}: {}", trouble.explain(&ask))));
+            }
+        };
+        if let Some(found) = what_came_of(link, object, manifest, &doing, &trouble).await? {
+            return own(link, object, manifest, found).await;
         }
-        Err(trouble) if trouble.leaves_doubt() => {
-            doubtful_creation(link, object, manifest, &doing, &trouble).await?
-        }
-        Err(trouble) => return Err(trouble.denied(&doing, &ask)),
-    };
-    // It is there, which is what was asked for. Should this fail, the next change makes up for it.
+        link.breathe(times, &format!("{doing}: {}", trouble.plain())).await;
+        last = Some(trouble);
+    }
+    Err(given_up(&doing, last, &ask))
+}
+
+/// It is there, which is what was asked for. Should this fail, the next change makes up for it.
+async fn own(
+    link: &Link,
+    object: &ObjectKey,
+    manifest: &Value,
+    made: Value,
+) -> Result<(), Refused> {
     let _ = settle(link, object, made, Keep::Manifest(manifest)).await;
     Ok(())
 }
 
 /// What a creation without a clear answer came to: the object, if it is the one we wanted to make.
-async fn doubtful_creation(
+async fn what_came_of(
     link: &Link,
     object: &ObjectKey,
     manifest: &Value,
     doing: &str,
     trouble: &Trouble,
-) -> Result<Value, Refused> {
+) -> Result<Option<Value>, Refused> {
     let ask = asked("get", object.kind, object.namespace.as_deref());
     let found = link.find(object).await.map_err(|second| {
         Refused::Unknown(format!(
@@ -72,18 +99,27 @@ async fn doubtful_creation(
             second.explain(&ask)
         ))
     })?;
-    match (found, trouble) {
-        (Some(found), _) if is_ours(object, manifest, &found) => Ok(found),
-        (Some(_), _) => Err(Refused::Unknown(format!(
+    match found {
+        Some(found) if is_ours(object, manifest, &found) => Ok(Some(found)),
+        Some(_) => Err(Refused::Unknown(format!(
             "{doing}: {}; something of that name is there, and it is not what was sent",
             trouble.explain(&ask)
         ))),
-        // The server finished with the request, and nothing came of it.
-        (None, Trouble::Failed(_)) => Err(trouble.denied(doing, &ask)),
-        (None, Trouble::Broken(_)) => Err(Refused::Unknown(format!(
-            "{doing}: {}; it is not there yet, but the request may still be under way",
-            trouble.explain(&ask)
-        ))),
+        None => Ok(None),
+    }
+}
+
+/// What is said after the last try.
+fn given_up(doing: &str, last: Option<Trouble>, ask: &Asked<'_>) -> Refused {
+    let why = last.as_ref().map_or_else(String::new, |trouble| trouble.explain(ask));
+    match last {
+        // The server finished with each of them, and nothing came of it.
+        Some(Trouble::Failed(_)) | None => {
+            Refused::Denied(format!("{doing}: given up after {TRIES} tries: {why}"))
+        }
+        Some(Trouble::Broken(_)) => Refused::Unknown(format!(
+            "{doing}: {why}; it does not show yet, but the request may still be under way"
+        )),
     }
 }
 
@@ -104,40 +140,67 @@ fn is_as_sent(manifest: &Value, live: &LiveObject) -> bool {
 
 struct Update<'a> {
     link: &'a Link,
-    object: &'a ObjectKey,
-    uid: &'a str,
-    manifest: &'a Value,
+    change: Change<'a>,
     force: bool,
 }
 
 impl Update<'_> {
+    /// Read, compared, and sent for just the version that was compared: a process that was paused in
+    /// between, for however long, overwrites nothing. A status that was written meanwhile only costs
+    /// another reading.
     async fn run(&self) -> Result<(), Refused> {
-        let live = self.find().await?;
-        if let Err(trouble) = settle(self.link, self.object, live, Keep::All).await {
-            let ask = asked("patch", self.object.kind, self.object.namespace.as_deref());
-            return Err(trouble.denied(&self.doing(), &ask));
+        let (object, ask) = (self.change.object, self.ask("patch"));
+        let mut last = None;
+        for times in 0..TRIES {
+            let live = self.find(last.as_ref()).await?;
+            if !self.is_due(&live)? {
+                return Ok(());
+            }
+            let settled = settle(self.link, object, live, Keep::All).await;
+            let live = settled.map_err(|trouble| trouble.denied(&self.doing(), &ask))?;
+            if !self.is_due(&live)? {
+                return Ok(());
+            }
+            let Change { manifest, uid, .. } = self.change;
+            let call = apply(object, manifest, Some(uid), self.force, Run::Real);
+            match self.link.ask(&call.on_version(&live["metadata"]["resourceVersion"])).await {
+                Ok(_) => return Ok(()),
+                Err(trouble) if trouble.leaves_doubt() || is_of_another_version(&trouble) => {
+                    let why = format!("{}: {}", self.doing(), trouble.plain());
+                    self.link.breathe(times, &why).await;
+                    last = Some(trouble);
+                }
+                Err(trouble) => return Err(self.refused(&trouble)),
+            }
         }
-        let call = apply(self.object, self.manifest, Some(self.uid), self.force, Run::Real);
-        match self.link.ask(&call).await {
-            Ok(_) => Ok(()),
-            Err(trouble) if trouble.leaves_doubt() => self.doubtful(&trouble).await,
-            Err(trouble) => Err(self.refused(&trouble)),
+        let live = self.find(last.as_ref()).await?;
+        if self.is_due(&live)? { Err(given_up(&self.doing(), last, &ask)) } else { Ok(()) }
+    }
+
+    /// The object as it is; `last` is what became of the try before.
+    async fn find(&self, last: Option<&Trouble>) -> Result<Value, Refused> {
+        let ask = self.ask("get");
+        match (self.link.find(self.change.object).await, last) {
+            (Ok(Some(found)), _) => Ok(found),
+            (Ok(None), _) => Err(self.stale("it is gone since the plan was made")),
+            (Err(trouble), Some(last)) if last.leaves_doubt() => Err(Refused::Unknown(format!(
+                "{}: {}; and it cannot be read what came of it: {}",
+                self.doing(),
+                last.explain(&ask),
+                trouble.explain(&ask)
+            ))),
+            (Err(trouble), _) => Err(trouble.denied(&self.doing(), &ask)),
         }
     }
 
-    /// The object as it is, if it is still the one the plan meant.
-    async fn find(&self) -> Result<Value, Refused> {
-        let ask = asked("get", self.object.kind, self.object.namespace.as_deref());
-        let found = self.link.find(self.object).await;
-        match found.map_err(|trouble| trouble.denied(&self.doing(), &ask))? {
-            Some(found) if found["metadata"]["uid"] == self.uid => Ok(found),
-            Some(_) => Err(self.stale("it was replaced since the plan was made")),
-            None => Err(self.stale("it is gone since the plan was made")),
-        }
+    fn is_due(&self, live: &Value) -> Result<bool, Refused> {
+        let owned = managers(&live["metadata"]["managedFields"]).remove(FIELD_MANAGER);
+        let due = self.change.is_due(live, &owned.unwrap_or_default());
+        due.map_err(|why| self.stale(&why))
     }
 
     fn refused(&self, trouble: &Trouble) -> Refused {
-        let ask = asked("patch", self.object.kind, self.object.namespace.as_deref());
+        let ask = self.ask("patch");
         let Trouble::Failed(failure) = trouble else { return trouble.denied(&self.doing(), &ask) };
         if is_another_object(failure) || failure.code == 404 {
             return self.stale("it was replaced or removed since the plan was made");
@@ -153,29 +216,8 @@ impl Update<'_> {
         }
     }
 
-    /// What a change without a clear answer came to.
-    async fn doubtful(&self, trouble: &Trouble) -> Result<(), Refused> {
-        let ask = asked("get", self.object.kind, self.object.namespace.as_deref());
-        let why = trouble.explain(&ask);
-        let found = match self.find().await {
-            Ok(found) => found,
-            Err(Refused::Stale(stale)) => return Err(Refused::Stale(stale)),
-            Err(second) => {
-                return Err(Refused::Unknown(format!(
-                    "{}: {why}; and it cannot be read what came of it: {second}",
-                    self.doing()
-                )));
-            }
-        };
-        let owned = managers(&found["metadata"]["managedFields"]).remove(FIELD_MANAGER);
-        match trouble {
-            _ if departures(self.manifest, &found, &owned.unwrap_or_default()).is_empty() => Ok(()),
-            Trouble::Failed(_) => Err(trouble.denied(&self.doing(), &ask)),
-            Trouble::Broken(_) => Err(Refused::Unknown(format!(
-                "{}: {why}; the change does not show yet, but may still be under way",
-                self.doing()
-            ))),
-        }
+    fn ask<'a>(&'a self, verb: &'a str) -> Asked<'a> {
+        asked(verb, self.change.object.kind, self.change.object.namespace.as_deref())
     }
 
     fn stale(&self, why: &str) -> Refused {
@@ -183,39 +225,53 @@ impl Update<'_> {
     }
 
     fn doing(&self) -> String {
-        format!("changing {}", self.object)
+        format!("changing {}", self.change.object)
     }
 }
 
-/// Removes an object; one that is gone is done.
-pub(crate) async fn remove(
-    link: &Link,
-    object: &ObjectKey,
-    uid: Option<&str>,
-) -> Result<(), Refused> {
+/// Whether the server refused because the object is of another version by now, and for no other
+/// reason.
+fn is_of_another_version(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Failed(failure) => {
+            failure.code == 409 && conflicts(failure).is_none() && !is_another_object(failure)
+        }
+        Trouble::Broken(_) => false,
+    }
+}
+
+/// Removes an object; one that is gone is done. Demanding the uid, it may be said again.
+pub(crate) async fn remove(link: &Link, object: &ObjectKey, uid: &str) -> Result<(), Refused> {
     let doing = format!("deleting {object}");
     let ask = asked("delete", object.kind, object.namespace.as_deref());
-    let trouble = match link.ask(&delete(object, uid)).await {
-        Ok(_) => return Ok(()),
-        Err(trouble) if trouble.is_absence() => return Ok(()),
-        Err(trouble) => trouble,
-    };
-    // The only thing a deletion of ours can be in conflict with is the uid it demands.
-    if let Trouble::Failed(Failure { code: 409, .. }) = &trouble {
-        let why = "another object has its name since the plan was made";
-        return Err(Refused::Stale(format!("{doing}: {why}")));
+    let mut last = None;
+    for times in 0..TRIES {
+        let trouble = match link.ask(&delete(object, Some(uid))).await {
+            Ok(_) => return Ok(()),
+            Err(trouble) if trouble.is_absence() => return Ok(()),
+            Err(trouble) => trouble,
+        };
+        // The only thing a deletion of ours can be in conflict with is the uid it demands.
+        if trouble.is_conflict() && last.is_none() {
+            let why = "another object has its name since the plan was made";
+            return Err(Refused::Stale(format!("{doing}: {why}")));
+        }
+        if !trouble.leaves_doubt() && last.is_none() {
+            return Err(trouble.denied(&doing, &ask));
+        }
+        match link.find(object).await {
+            Ok(found) if is_going(found.as_ref(), Some(uid)) => return Ok(()),
+            Ok(_) => {}
+            Err(_) => {
+                let why = trouble.explain(&ask);
+                let why = format!("{doing}: {why}; and it cannot be read what came of it");
+                return Err(Refused::Unknown(why));
+            }
+        }
+        link.breathe(times, &format!("{doing}: {}", trouble.plain())).await;
+        last = Some(trouble);
     }
-    if !trouble.leaves_doubt() {
-        return Err(trouble.denied(&doing, &ask));
-    }
-    let unknown =
-        |more: &str| Refused::Unknown(format!("{doing}: {}; {more}", trouble.explain(&ask)));
-    match (link.find(object).await, &trouble) {
-        (Ok(found), _) if is_going(found.as_ref(), uid) => Ok(()),
-        (Ok(_), Trouble::Failed(_)) => Err(trouble.denied(&doing, &ask)),
-        (Ok(_), Trouble::Broken(_)) => Err(unknown("it is still there")),
-        (Err(_), _) => Err(unknown("and it cannot be read what came of it")),
-    }
+    Err(given_up(&doing, last, &ask))
 }
 
 /// Whether the object that was to go is gone or going.
@@ -232,7 +288,7 @@ mod tests {
 
     use super::*;
     use crate::live::scripted::Reaction::{Busy, HangsUp, Says};
-    use crate::live::scripted::{Reaction, server};
+    use crate::live::scripted::{Reaction, restless_server, server};
     use crate::object::Kind;
 
     #[test]
@@ -262,8 +318,6 @@ mod tests {
         assert!(!is_going(Some(&there), Some("a")));
     }
 
-    const PATH: &str = "/api/v1/namespaces/tsdb/configmaps";
-
     fn object() -> ObjectKey {
         ObjectKey::within(Kind::ConfigMap, "tsdb", "x")
     }
@@ -290,7 +344,9 @@ mod tests {
     }
 
     fn update_it() -> Action {
-        Action::Update { object: object(), uid: "u".into(), manifest: manifest(), force: false }
+        let digest = crate::fields::digest(&manifest(), &live("0"));
+        let (object, uid, manifest) = (object(), "u".to_owned(), manifest());
+        Action::Update { object, uid, digest, manifest, force: false }
     }
 
     fn delete_it() -> Action {
@@ -316,20 +372,51 @@ mod tests {
         tokio::task::LocalSet::new().run_until(run).await
     }
 
+    fn verbs(log: &[String]) -> Vec<&str> {
+        log.iter().filter_map(|line| line.split(' ').next()).collect()
+    }
+
     #[tokio::test]
-    async fn a_creation_without_an_answer_is_read_and_never_sent_again() {
-        let sent = [format!("POST {PATH}"), format!("GET {PATH}/x")];
-        for (script, word) in [
-            (vec![HangsUp, Says(200, live("1"))], "done"),
-            (vec![HangsUp, Says(200, live("2"))], "unknown"),
-            (vec![HangsUp, no(404, "not found")], "unknown"),
-            (vec![HangsUp, no(403, "no")], "unknown"),
-            (vec![no(500, "webhook"), no(404, "not found")], "denied"),
-            (vec![no(504, "late"), Says(200, live("1"))], "done"),
+    async fn a_creation_without_an_answer_is_read_before_it_is_sent_again() {
+        let exists = || Says(409, json!({ "reason": "AlreadyExists", "message": "exists" }));
+        let gone = || no(404, "not found");
+        let once = vec!["POST", "GET"];
+        let twice = vec!["POST", "GET", "POST"];
+        let thrice = vec!["POST", "GET", "POST", "GET"];
+        for (script, word, sent) in [
+            (vec![HangsUp, Says(200, live("1"))], "done", &once),
+            (vec![HangsUp, Says(200, live("2"))], "unknown", &once),
+            (vec![HangsUp, no(403, "no")], "unknown", &once),
+            (vec![no(504, "late"), Says(200, live("1"))], "done", &once),
+            (vec![HangsUp, gone(), Says(201, live("1"))], "done", &twice),
+            (vec![no(500, "webhook"), gone(), Says(201, live("1"))], "done", &twice),
+            // The first was only late.
+            (vec![HangsUp, gone(), exists(), Says(200, live("1"))], "done", &thrice),
+            (vec![HangsUp, gone(), exists(), Says(200, live("2"))], "unknown", &thrice),
+            (vec![exists()], "stale", &vec!["POST"]),
         ] {
             let (end, log) = ends(create_it(), script).await;
-            assert_eq!((end, log.as_slice()), (word, sent.as_slice()));
+            assert_eq!((end, verbs(&log)), (word, sent.clone()));
         }
+    }
+
+    #[tokio::test]
+    async fn what_fails_again_and_again_is_given_up() {
+        let tries = TRIES as usize;
+        let failing = |then: fn() -> Reaction| {
+            let each = (0..tries).flat_map(|_| [no(500, "webhook"), then()]);
+            each.collect::<Vec<Reaction>>()
+        };
+        let mut update = failing(|| Says(200, live("0")));
+        update.insert(0, Says(200, live("0")));
+        let (create, delete, update) = tokio::join!(
+            ends(create_it(), failing(|| no(404, "not found"))),
+            ends(delete_it(), failing(|| Says(200, live("1")))),
+            ends(update_it(), update),
+        );
+        assert_eq!((create.0, create.1.len()), ("denied", 2 * tries));
+        assert_eq!((delete.0, delete.1.len()), ("denied", 2 * tries));
+        assert_eq!((update.0, update.1.len()), ("denied", 2 * tries + 1));
     }
 
     #[tokio::test]
@@ -349,22 +436,56 @@ mod tests {
             Says(200, live("1")),
         ];
         let (end, log) = ends(create_it(), script).await;
-        let verbs: Vec<&str> = log.iter().filter_map(|line| line.split(' ').next()).collect();
-        assert_eq!((end, verbs), ("done", vec!["POST", "PATCH", "GET", "PATCH"]));
+        assert_eq!((end, verbs(&log)), ("done", vec!["POST", "PATCH", "GET", "PATCH"]));
     }
 
     #[tokio::test]
     async fn a_change_without_an_answer_is_compared() {
-        for (script, word) in [
-            (vec![Says(200, live("0")), HangsUp, Says(200, live("1"))], "done"),
-            (vec![Says(200, live("0")), HangsUp, Says(200, live("0"))], "unknown"),
-            (vec![Says(200, live("0")), no(500, "webhook"), Says(200, live("0"))], "denied"),
-            (vec![Says(200, live("0")), HangsUp, no(404, "not found")], "stale"),
-            (vec![Says(200, live("0")), no(422, "immutable")], "denied"),
-            (vec![no(404, "not found")], "stale"),
+        let get = |value: &str| Says(200, live(value));
+        let fields = || {
+            let cause = json!({ "reason": "FieldManagerConflict", "field": ".data.a",
+                "message": "conflict with \"kubectl\" using v1" });
+            Says(409, json!({ "message": "conflict", "details": { "causes": [cause] } }))
+        };
+        let other = || no(409, "the object has been modified");
+        let twice = vec!["GET", "PATCH", "GET", "PATCH"];
+        for (script, word, sent) in [
+            (vec![get("1")], "done", vec!["GET"]),
+            (vec![get("0"), Says(200, live("1"))], "done", vec!["GET", "PATCH"]),
+            (vec![get("0"), HangsUp, get("1")], "done", vec!["GET", "PATCH", "GET"]),
+            (vec![get("0"), HangsUp, get("0"), Says(200, live("1"))], "done", twice.clone()),
+            (vec![get("0"), no(500, "etcd"), get("0"), get("1")], "done", twice.clone()),
+            (vec![get("0"), HangsUp, no(404, "gone")], "stale", vec!["GET", "PATCH", "GET"]),
+            (vec![get("0"), HangsUp, no(403, "no")], "unknown", vec!["GET", "PATCH", "GET"]),
+            (vec![get("0"), no(422, "immutable")], "denied", vec!["GET", "PATCH"]),
+            (vec![get("0"), fields()], "denied", vec!["GET", "PATCH"]),
+            (vec![no(404, "not found")], "stale", vec!["GET"]),
+            // Others only wrote its status.
+            (vec![get("0"), other(), get("0"), get("1")], "done", twice.clone()),
+            // Somebody changed what we were about to change, or did just that.
+            (vec![get("0"), other(), get("5")], "stale", vec!["GET", "PATCH", "GET"]),
+            (vec![get("0"), other(), get("1")], "done", vec!["GET", "PATCH", "GET"]),
+            (vec![get("5")], "stale", vec!["GET"]),
         ] {
-            assert_eq!(ends(update_it(), script).await.0, word);
+            let (end, log) = ends(update_it(), script).await;
+            assert_eq!((end, verbs(&log)), (word, sent));
         }
+    }
+
+    /// A StatefulSet's status is written all the time while its members restart: such writes must
+    /// cost readings, never the change.
+    #[tokio::test]
+    async fn a_status_written_all_the_time_does_not_keep_a_change_from_being_made() {
+        const EVERY: std::time::Duration = std::time::Duration::from_millis(40);
+        let run = async {
+            let (link, log) = restless_server(live("0"), EVERY).await;
+            for _ in 0..25 {
+                assert_eq!(perform(&link, &update_it()).await, Ok(()));
+            }
+            log.take().iter().filter(|line| line.starts_with("PATCH")).count()
+        };
+        let patches = tokio::task::LocalSet::new().run_until(run).await;
+        assert!(patches > 25, "no write ever met another: the test shows nothing");
     }
 
     #[tokio::test]
@@ -380,7 +501,9 @@ mod tests {
             (vec![HangsUp, no(404, "not found")], "done"),
             (vec![HangsUp, Says(200, going)], "done"),
             (vec![HangsUp, Says(200, another)], "done"),
-            (vec![HangsUp, Says(200, live("1"))], "unknown"),
+            (vec![HangsUp, Says(200, live("1")), Says(200, json!({}))], "done"),
+            (vec![HangsUp, Says(200, live("1")), no(404, "not found")], "done"),
+            (vec![HangsUp, no(403, "no")], "unknown"),
             (vec![no(403, "no")], "denied"),
         ] {
             assert_eq!(ends(delete_it(), script).await.0, word);

@@ -8,7 +8,7 @@ use crate::live::write::{Run, apply};
 use crate::world::Refused;
 
 /// Saying it once more is safe: whichever is carried out last says the same.
-const TRIES: usize = 3;
+const TRIES: u32 = 4;
 
 /// Writes the record, whatever is there. The object is ours alone, so it is taken by force.
 pub(crate) async fn keep(link: &Link, inventory: &Inventory) -> Result<(), Refused> {
@@ -16,9 +16,12 @@ pub(crate) async fn keep(link: &Link, inventory: &Inventory) -> Result<(), Refus
     let doing = format!("keeping the record of stack `{}` in {key}", inventory.stack);
     let call = apply(&key, &inventory.to_config_map(), None, true, Run::Real);
     let mut result = link.ask(&call).await;
-    for _ in 1..TRIES {
+    for times in 1..TRIES {
         match &result {
-            Err(trouble) if trouble.leaves_doubt() => result = link.ask(&call).await,
+            Err(trouble) if trouble.leaves_doubt() => {
+                link.breathe(times - 1, &format!("{doing}: {}", trouble.plain())).await;
+                result = link.ask(&call).await;
+            }
             _ => break,
         }
     }
@@ -35,7 +38,14 @@ pub(crate) async fn keep(link: &Link, inventory: &Inventory) -> Result<(), Refus
     }
 }
 
-/// Removes the record.
+/// Removes the record that is there.
 pub(crate) async fn drop_record(link: &Link, namespace: &str, stack: &str) -> Result<(), Refused> {
-    remove(link, &Inventory::key(namespace, stack), None).await
+    let key = Inventory::key(namespace, stack);
+    let found = link.find(&key).await.map_err(|trouble| {
+        trouble.denied(&format!("deleting {key}"), &asked("get", key.kind, Some(namespace)))
+    })?;
+    match found.as_ref().and_then(|record| record.pointer("/metadata/uid")?.as_str()) {
+        Some(uid) => remove(link, &key, uid).await,
+        None => Ok(()),
+    }
 }

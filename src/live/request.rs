@@ -1,5 +1,6 @@
 //! One request and its answer, on plain JSON. Typed structs would lose fields newer than they are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -11,6 +12,7 @@ use kube::client::Body;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::live::again::Again;
 use crate::live::errors::{Asked, Broken, Failure, Trouble, broken};
 use crate::object::{Kind, ObjectKey};
 
@@ -26,11 +28,16 @@ const READ_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_s
 const QUICK: Duration = Duration::from_secs(5);
 
 /// A connection to one API server.
+#[derive(Clone)]
 pub(crate) struct Link {
     /// kube's client, for what plain requests cannot do.
     pub(crate) client: Client,
     /// The server's address, for messages.
     pub(crate) server: String,
+    /// How requests are said again, and which are at the moment.
+    pub(crate) again: Arc<Again>,
+    /// When the last request may be sent.
+    until: Option<Instant>,
 }
 
 /// A request.
@@ -79,6 +86,20 @@ impl Call {
         Self { method, path, body: Some((kind, body)) }
     }
 
+    /// The same, carried out only on the state of this version.
+    pub(crate) fn on_version(mut self, version: &Value) -> Self {
+        if let Some((_, body)) = &mut self.body {
+            body["metadata"]["resourceVersion"] = version.clone();
+        }
+        self
+    }
+
+    /// What it is, to a reader: method and path.
+    fn told(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {path}", self.method)
+    }
+
     fn build(&self) -> Result<Request<Body>, Trouble> {
         let mut request = Request::builder()
             .method(self.method.clone())
@@ -100,25 +121,59 @@ impl Call {
 }
 
 impl Link {
+    /// A connection whose pauses are drawn from a seed.
+    pub(crate) fn new(client: Client, server: String, seed: u64) -> Self {
+        Self { client, server, again: Arc::new(Again::seeded(seed)), until: None }
+    }
+
+    /// The same connection, over which nothing is sent after this time. What is under way by then
+    /// is waited for.
+    pub(crate) fn within(&self, time: Duration) -> Self {
+        Self { until: Some(Instant::now() + time), ..self.clone() }
+    }
+
+    /// Whether something sent after this pause would be sent too late.
+    fn is_over_after(&self, pause: Duration) -> bool {
+        self.until.is_some_and(|until| Instant::now() + pause > until)
+    }
+
+    /// Waits before something is done for another time, telling why.
+    pub(crate) async fn breathe(&self, times: u32, why: &str) {
+        let _told = self.again.tell(why.to_owned());
+        sleep(self.again.breath(times)).await;
+    }
+
     /// Says it once, or again while the server turns it away unheard (429, or 503 with a time to
     /// come back): safe for writes, since the server says that it did nothing.
     pub(crate) async fn ask(&self, call: &Call) -> Result<Value, Trouble> {
         let begun = Instant::now();
         let mut tries = 1;
         loop {
+            if self.is_over_after(Duration::ZERO) {
+                let why = "it took too long to go on with it safely; nothing more was sent";
+                let why = why.to_owned();
+                return Err(Trouble::Broken(Broken { why, sent: false, passing: false }));
+            }
             let reply = timeout(LIMIT, self.once(call)).await.unwrap_or_else(|_| {
                 let why = format!("{} did not answer within {} s", self.server, LIMIT.as_secs());
                 Err(Trouble::Broken(Broken { why, sent: true, passing: true }))
             })?;
             let pause = match reply.turned_away() {
-                Some(pause) if tries < TURNED_AWAY_TRIES => pause,
+                Some(pause) if tries < TURNED_AWAY_TRIES => self.again.spread(pause),
                 _ => return reply.judge(),
             };
-            if begun.elapsed() + pause > TURNED_AWAY_LIMIT {
+            if begun.elapsed() + pause > TURNED_AWAY_LIMIT || self.is_over_after(pause) {
                 return reply.judge();
             }
-            sleep(pause).await;
             tries += 1;
+            let _told = self.again.tell(format!(
+                "{} is busy (HTTP {}): {} is said again in {} s, time {tries} of {TURNED_AWAY_TRIES}",
+                self.server,
+                reply.code,
+                call.told(),
+                pause.as_secs().max(1),
+            ));
+            sleep(pause).await;
         }
     }
 
@@ -128,7 +183,11 @@ impl Link {
         for pause in READ_PAUSES {
             let begun = Instant::now();
             match self.ask(&call).await {
-                Err(trouble) if may_pass(&trouble) && begun.elapsed() < QUICK => sleep(pause).await,
+                Err(trouble) if may_pass(&trouble) && begun.elapsed() < QUICK => {
+                    let why = trouble.plain();
+                    let _told = self.again.tell(format!("{} is said again: {why}", call.told()));
+                    sleep(self.again.spread(pause)).await;
+                }
                 result => return result,
             }
         }
@@ -257,6 +316,8 @@ pub(crate) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::scripted::Reaction::{Busy, Says};
+    use crate::live::scripted::server;
 
     fn reply(code: u16, retry_after: Option<u64>, body: &'static str) -> Reply {
         Reply { code, retry_after, body: Bytes::from_static(body.as_bytes()) }
@@ -281,6 +342,46 @@ mod tests {
         assert_eq!(pause(reply(503, None, "")), None);
         assert_eq!(pause(reply(500, Some(1), "")), None);
         assert_eq!(pause(reply(409, Some(1), "")), None);
+    }
+
+    /// What waits says why, and says no more once it goes on.
+    #[tokio::test]
+    async fn a_request_that_is_said_again_is_told_while_it_waits() {
+        let run = async {
+            let (link, _) = server(vec![Busy, Says(200, serde_json::json!({ "a": 1 }))]).await;
+            let call = Call::get("/api/v1/pods?limit=1".to_owned());
+            let mut asking = std::pin::pin!(link.ask(&call));
+            let before_its_answer = Duration::from_millis(500);
+            assert!(timeout(before_its_answer, &mut asking).await.is_err(), "it did not wait");
+            let told = link.again.oldest().expect("a reason");
+            assert!(
+                told.contains("is busy (HTTP 429): GET /api/v1/pods is said again in 1"),
+                "{told}"
+            );
+            assert!(told.ends_with("time 2 of 5"), "{told}");
+            assert!(asking.await.is_ok());
+            assert_eq!(link.again.oldest(), None);
+        };
+        tokio::task::LocalSet::new().run_until(run).await;
+    }
+
+    /// An effect must have ended when its lock's holder may be taken for dead.
+    #[tokio::test]
+    async fn nothing_is_sent_after_its_time() {
+        let run = async {
+            let busy = || vec![Busy, Says(200, serde_json::json!({}))];
+            let (link, log) = server(busy()).await;
+            let call = Call::get("/api/v1/pods".to_owned());
+            let late = link.within(Duration::from_millis(100)).ask(&call).await;
+            assert!(late.expect_err("late").plain().contains("429"), "it came back too late");
+            assert_eq!(log.borrow().len(), 1);
+            let late = link.within(Duration::ZERO);
+            sleep(Duration::from_millis(2)).await;
+            let late = late.ask(&call).await.expect_err("too late");
+            assert!(!late.leaves_doubt() && late.plain().contains("took too long"), "{late:?}");
+            assert_eq!(log.borrow().len(), 1);
+        };
+        tokio::task::LocalSet::new().run_until(run).await;
     }
 
     #[test]

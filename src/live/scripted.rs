@@ -1,14 +1,19 @@
 //! An API server that follows a script: for what a healthy one never does.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::live::request::Link;
+
+/// How long an answer takes.
+const LATENCY: Duration = Duration::from_millis(3);
 
 /// What the server does with a request.
 pub(crate) enum Reaction {
@@ -25,28 +30,50 @@ pub(crate) type Log = Rc<RefCell<Vec<String>>>;
 
 /// Starts a server that reacts so, in this order; has to be called inside a `LocalSet`.
 pub(crate) async fn server(script: Vec<Reaction>) -> (Link, Log) {
+    let script: RefCell<VecDeque<Reaction>> = RefCell::new(script.into_iter().collect());
+    start(Rc::new(move |_: &Heard| script.borrow_mut().pop_front())).await
+}
+
+/// Starts a server of one object, whose status somebody writes so often: its version changes with the
+/// time, and who sends another version is refused. Each answer takes a few milliseconds.
+pub(crate) async fn restless_server(object: Value, every: Duration) -> (Link, Log) {
+    let begun = Instant::now();
+    let answer = move |heard: &Heard| {
+        let version = begun.elapsed().as_millis() / every.as_millis();
+        let mut object = object.clone();
+        object["metadata"]["resourceVersion"] = version.to_string().into();
+        let sent = &heard.body["metadata"]["resourceVersion"];
+        if sent.is_null() || *sent == object["metadata"]["resourceVersion"] {
+            return Some(Reaction::Says(200, object));
+        }
+        Some(Reaction::Says(409, json!({ "message": "the object has been modified" })))
+    };
+    start(Rc::new(answer)).await
+}
+
+/// What a server does with a request.
+type Answer = Rc<dyn Fn(&Heard) -> Option<Reaction>>;
+
+async fn start(answer: Answer) -> (Link, Log) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     let log = Log::default();
-    let script = Rc::new(RefCell::new(script.into_iter().collect()));
     let (its_log, server) = (Rc::clone(&log), address.clone());
     tokio::task::spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::task::spawn_local(serve(stream, Rc::clone(&script), Rc::clone(&its_log)));
+            tokio::task::spawn_local(serve(stream, Rc::clone(&answer), Rc::clone(&its_log)));
         }
     });
     let mut config = kube::Config::new(address.parse().expect("an address"));
     config.default_retry = false;
-    (Link { client: Client::try_from(config).expect("a client"), server }, log)
+    (Link::new(Client::try_from(config).expect("a client"), server, 1), log)
 }
 
-type Script = Rc<RefCell<std::collections::VecDeque<Reaction>>>;
-
-async fn serve(mut stream: TcpStream, script: Script, log: Log) {
-    while let Some(request) = read(&mut stream).await {
-        log.borrow_mut().push(request);
-        let reaction = script.borrow_mut().pop_front();
-        let (code, extra, body) = match reaction {
+async fn serve(mut stream: TcpStream, answer: Answer, log: Log) {
+    while let Some(heard) = read(&mut stream).await {
+        log.borrow_mut().push(heard.line.clone());
+        tokio::time::sleep(LATENCY).await;
+        let (code, extra, body) = match answer(&heard) {
             Some(Reaction::Says(code, body)) => (code, "", body),
             Some(Reaction::Busy) => (429, "retry-after: 1\r\n", Value::Null),
             Some(Reaction::HangsUp) | None => return,
@@ -60,8 +87,14 @@ async fn serve(mut stream: TcpStream, script: Script, log: Log) {
     }
 }
 
-/// One request: its first two words, once its body has come.
-async fn read(stream: &mut TcpStream) -> Option<String> {
+/// A request: method and path, and its body.
+struct Heard {
+    line: String,
+    body: Value,
+}
+
+/// One request, once its body has come.
+async fn read(stream: &mut TcpStream) -> Option<Heard> {
     let mut text = Vec::new();
     loop {
         text.push(stream.read_u8().await.ok()?);
@@ -74,5 +107,6 @@ async fn read(stream: &mut TcpStream) -> Option<String> {
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap_or_default())];
     stream.read_exact(&mut body).await.ok()?;
     let mut words = text.split_whitespace();
-    Some(format!("{} {}", words.next()?.to_uppercase(), words.next()?.split('?').next()?))
+    let line = format!("{} {}", words.next()?.to_uppercase(), words.next()?.split('?').next()?);
+    Some(Heard { line, body: serde_json::from_slice(&body).unwrap_or_default() })
 }

@@ -55,12 +55,16 @@ pub enum Action {
         /// Its manifest.
         manifest: Value,
     },
-    /// Change an object in place (server-side apply that carries the uid: never a creation).
+    /// Change an object in place (server-side apply that carries the uid and the version of the
+    /// state it is meant for: never a creation, and never over somebody else's change).
     Update {
         /// Its name.
         object: ObjectKey,
         /// The uid it must have.
         uid: String,
+        /// Digest of its fields as the plan saw them; see [`crate::fields::digest`].
+        #[serde(default)]
+        digest: String,
         /// Its whole manifest.
         manifest: Value,
         /// Whether fields others have set are taken; only ever with entries in the plan's conflicts.

@@ -8,26 +8,17 @@ use super::draft::PlanDraft;
 use super::{PlanInput, because, guards, immutable, managers, restarts};
 use crate::desired::{Desired, DesiredObject};
 use crate::fields::{self, merge, path::Element, path::Path};
-use crate::inventory::apply_set_id;
-use crate::object::{FIELD_MANAGER, Kind, LABEL_PART_OF, LABEL_STACK, ObjectKey};
+use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::{Change, Conflict, FieldChange, Operation};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
 
-/// Whether a live object is this stack's: because its record lists it, or by its labels. Outside
-/// namespaces the stack's name is not enough: a stack of that name may live in another namespace.
+/// Whether a live object is this stack's: because its record lists it, or by its labels.
 pub fn is_ours(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
     let item = observed.inventory.as_ref().and_then(|record| record.items.get(key));
     let recorded = item.is_some_and(|item| !item.uid.is_empty() && item.uid == live.uid());
-    let record = apply_set_id(&stack.namespace, &stack.name);
-    let named = live.label(LABEL_STACK) == Some(&stack.name);
-    recorded
-        || named
-            && match &key.namespace {
-                Some(namespace) => *namespace == stack.namespace,
-                None => live.label(LABEL_PART_OF) == Some(&record),
-            }
+    recorded || live.bears_the_name_of(&stack.name, &stack.namespace, key)
 }
 
 /// Objects of the stack that are there, by label.

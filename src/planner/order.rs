@@ -237,8 +237,10 @@ fn add(
         (Operation::Update, Some(live)) => {
             let (uid, digest) = (live.uid().to_owned(), fields::digest(&manifest, &live.value));
             let force = change.fields.iter().any(|field| field.drifted_by.is_some());
-            let action = Action::Update { object: key.clone(), uid: uid.clone(), manifest, force };
-            let expect = Expect::Unchanged { object: key.clone(), uid, digest };
+            let object = key.clone();
+            let expect =
+                Expect::Unchanged { object: key.clone(), uid: uid.clone(), digest: digest.clone() };
+            let action = Action::Update { object, uid, digest, manifest, force };
             (update_id(key), "update", action, expect)
         }
         _ => return,

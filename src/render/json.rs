@@ -137,13 +137,29 @@ pub fn event(plan: &Plan, event: &Event) -> Value {
 }
 
 /// Who holds the lock that is waited for, as a line of a stream.
-pub fn lock_wait(lock: &Lock) -> Value {
-    let Lock { holder, purpose, acquired, renewed, epoch, step } = lock;
-    let held = json!({
+pub fn lock_wait(held: &Lock) -> Value {
+    let message = format!("locked by {}", held.holder);
+    line("info", "lock_wait", &message, json!({ "lock": lock(held) }))
+}
+
+/// From whom the lock was taken over, as a line of a stream.
+pub fn lock_taken_over(dead: &Lock) -> Value {
+    let message = format!("lock taken over from {}", dead.holder);
+    line("warn", "lock_taken_over", &message, json!({ "lock": lock(dead) }))
+}
+
+/// A lock, for programs.
+pub fn lock(lock: &Lock) -> Value {
+    let Lock { holder, purpose, acquired, renewed, epoch, begun } = lock;
+    json!({
         "holder": holder, "purpose": purpose, "acquired": acquired, "renewed": renewed,
-        "epoch": epoch, "step": step,
-    });
-    line("info", "lock_wait", &format!("locked by {holder}"), json!({ "lock": held }))
+        "epoch": epoch, "begun": begun,
+    })
+}
+
+/// Why it takes longer at the moment, as a line of a stream.
+pub fn hindrance(why: &str) -> Value {
+    line("warn", "hindrance", why, json!({}))
 }
 
 /// The end of a stream.

@@ -33,11 +33,29 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
 
 /// Who holds a stack, in two lines.
 pub fn held_by(lock: &Lock) -> String {
-    let Lock { holder, purpose, acquired, renewed, epoch: _, step } = lock;
-    let step = if step.is_empty() { "none yet" } else { step };
+    let Lock { holder, purpose, acquired, renewed, epoch: _, begun: _ } = lock;
     let line = format!("The stack is locked by {holder}, for `{purpose}`, since {acquired}.");
-    let more = format!("Last sign of life {renewed}; last step begun: {step}.");
+    let more = format!("Last sign of life {renewed}; begun and not done: {}.", begun(lock));
     format!("{}\n{}\n", fold(&line, "", "  "), fold(&more, "", "  "))
+}
+
+/// The steps that stand in a lock.
+fn begun(lock: &Lock) -> String {
+    match lock.begun.iter().map(String::as_str).collect::<Vec<&str>>().join(", ") {
+        none if none.is_empty() => "no step".to_owned(),
+        steps => steps,
+    }
+}
+
+/// What is said when a lock was taken over.
+pub fn taken_over(lock: &Lock) -> String {
+    let Lock { holder, purpose, renewed, .. } = lock;
+    let line = format!(
+        "The lock was taken over from {holder} (`{purpose}`), not heard of since {renewed}. Begun and \
+         not done by then: {}. What came of it is looked at before anything is written.",
+        begun(lock)
+    );
+    fold(&line, "Note: ", "  ")
 }
 
 /// What is said while a lock is waited for.
@@ -62,6 +80,10 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&format!("stale: {}", harmless(change)), "  ! ", "    "));
         text.push('\n');
     }
+    if let Some(why) = &outcome.stranger {
+        text.push_str(&fold(&format!("another database: {}", harmless(why)), "  ! ", "    "));
+        text.push('\n');
+    }
     if let Some(why) = &outcome.record {
         let line = format!("the stack's record could not be kept: {}", harmless(why));
         text.push_str(&fold(&line, "  ! ", "    "));
@@ -72,7 +94,14 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         Purpose::Destroy => "destroy",
     };
     let begun = |end: &End| {
-        matches!(end, End::TimedOut(_) | End::Interrupted | End::Unknown(_) | End::Unseen(_))
+        matches!(
+            end,
+            End::TimedOut(_)
+                | End::Interrupted
+                | End::Unknown(_)
+                | End::Unseen(_)
+                | End::Stranger(_)
+        )
     };
     let acted = plan.steps.iter().any(|(id, step)| {
         let said = outcome.done.contains(id) || outcome.ended.get(id).is_some_and(begun);
@@ -80,7 +109,15 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
     });
     let stale =
         outcome.stale.is_some() || outcome.ended.values().any(|end| matches!(end, End::Stale(_)));
+    let strange = outcome.stranger.is_some()
+        || outcome.ended.values().any(|end| matches!(end, End::Stranger(_)));
     let way_on = match (acted, stale) {
+        _ if strange => {
+            "Nothing more was written. Before anything else look at the first member of \
+                         that database, and at its claim: was it emptied, and has it founded a \
+                         cluster of its own?"
+                .to_owned()
+        }
         (false, true) => "Nothing was changed. The world is not what this plan was made for: make \
                           a new plan, and apply that."
             .to_owned(),

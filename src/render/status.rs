@@ -3,10 +3,12 @@
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
+use super::outcome::held_by;
 use super::text::{fold, harmless};
 use crate::apply::pods;
 use crate::desired::stateful_set::CLAIM;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
+use crate::lock::Lock;
 use crate::object::{Kind, ObjectKey};
 use crate::observed::{DatabaseView, Observed};
 use crate::stack::Stack;
@@ -93,20 +95,38 @@ fn in_database(cluster: &DesiredCluster, pod: &str, seen: &Observed) -> (String,
     }
 }
 
+/// The id a database is on record with.
+fn on_record<'a>(cluster: &str, seen: &'a Observed) -> Option<&'a str> {
+    let record = seen.inventory.as_ref()?.clusters.get(cluster)?;
+    (!record.cluster_id.is_empty()).then_some(record.cluster_id.as_str())
+}
+
 /// What is known of a database as a whole, in one line.
 pub fn database_line(cluster: &DesiredCluster, seen: &Observed) -> String {
     match seen.databases.get(&cluster.database.cluster) {
         Some(DatabaseView::Seen(topology)) => {
-            format!("version {}, id {}", topology.version, topology.cluster_id)
+            let line = format!("version {}, id {}", topology.version, topology.cluster_id);
+            match on_record(&cluster.database.cluster, seen) {
+                Some(id) if id != topology.cluster_id => {
+                    format!("{line}, but it was {id}: another database answers in its place")
+                }
+                _ => line,
+            }
         }
         Some(DatabaseView::Unreachable { why }) => format!("does not answer: {why}"),
         Some(DatabaseView::Absent) | None => "no ready member to ask".to_owned(),
     }
 }
 
+/// Who is at work on a stack.
+fn lock(stack: &Stack, seen: &Observed) -> Option<Lock> {
+    Lock::from_lease(seen.objects.get(&Lock::key(&stack.namespace, &stack.name))?)
+}
+
 /// The status of a stack as text.
 pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
     let mut text = format!("Stack `{}` in namespace `{}`\n", stack.name, stack.namespace);
+    text.push_str(&lock(stack, seen).map_or_else(String::new, |lock| held_by(&lock)));
     for (name, cluster) in &desired.clusters {
         let engine = cluster.database.engine;
         let line = format!("Cluster `{name}` ({engine}): {}", database_line(cluster, seen));
@@ -157,12 +177,18 @@ pub fn json(stack: &Stack, desired: &Desired, seen: &Observed) -> Value {
             })
             .collect();
         let view = seen.databases.get(name);
-        (name.clone(), json!({ "members": members, "database": view }))
+        (
+            name.clone(),
+            json!({
+                "members": members, "database": view, "id_on_record": on_record(name, seen),
+            }),
+        )
     });
     json!({
         "format_version": super::json::FORMAT_VERSION,
         "stack": stack.name,
         "namespace": stack.namespace,
+        "lock": lock(stack, seen).as_ref().map(super::json::lock),
         "clusters": clusters.collect::<serde_json::Map<String, Value>>(),
     })
 }

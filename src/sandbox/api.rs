@@ -14,6 +14,7 @@ use super::values::{at, list, map_of, put, take, text};
 use crate::fields::path::covers;
 use crate::fields::{leaves, merge, satisfied, value_at};
 use crate::object::{FIELD_MANAGER, Kind, ObjectKey};
+use crate::plan::change::Change;
 
 /// Fields of the metadata that only the server writes; sent ones are dropped.
 const SERVER_METADATA: [&str; 7] = [
@@ -83,6 +84,21 @@ pub(super) fn swap(
         }
         live["spec"] = manifest["spec"].clone();
     });
+    Ok(())
+}
+
+/// A change of a plan: made to the state it was meant for and no other; fine if it was made already.
+pub(super) fn update(
+    cluster: &mut Cluster,
+    change: &Change<'_>,
+    force: bool,
+) -> Result<(), Denial> {
+    let key = change.object;
+    let live = cluster.objects.get(key).ok_or_else(|| gone(key))?;
+    let ours = live.managers.get(FIELD_MANAGER).cloned().unwrap_or_default();
+    if change.is_due(&live.value, &ours).map_err(Denial::Stale)? {
+        return apply(cluster, key, change.uid, change.manifest, force);
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod golden;
 mod json;
 mod sandbox_file;
 mod signals;
+mod stale;
 mod streams;
 
 use std::path::Path;

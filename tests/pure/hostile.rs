@@ -111,7 +111,9 @@ fn an_apply_with_hostile_reasons() {
         let event = Event { at: Duration::ZERO, step: step.clone(), what };
         assert_harmless("event", &events::line(&plan, &event, Paint::default()));
     }
-    let mut ended = Outcome { record: Some(HOSTILE.to_owned()), ..Outcome::default() };
+    let (record, stranger) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+    let stale = Some(HOSTILE.to_owned());
+    let mut ended = Outcome { record, stranger, stale, ..Outcome::default() };
     ended.ended.insert(step, End::Refused(HOSTILE.to_owned()));
     assert_harmless("outcome", &outcome::halted(&plan, &ended, Paint::default()));
     let text = HOSTILE.to_owned();
@@ -121,7 +123,8 @@ fn an_apply_with_hostile_reasons() {
         acquired: text.clone(),
         renewed: text.clone(),
         epoch: 1,
-        step: text,
+        begun: [text].into(),
     };
     assert_harmless("lock", &outcome::held_by(&lock));
+    assert_harmless("lock", &outcome::taken_over(&lock));
 }

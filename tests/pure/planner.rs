@@ -4,11 +4,13 @@
 mod any_order;
 mod cases;
 mod ends;
+mod identity;
 mod interrupted;
 mod laws;
 mod locked;
 mod refusals;
 mod sketch;
+mod stale;
 mod told;
 mod watched;
 

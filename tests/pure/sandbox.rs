@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
+use tsinfra::fields;
 use tsinfra::object::{Kind, ObjectKey};
 use tsinfra::observed::{List, LiveObject, Observed, Scope};
 use tsinfra::plan::step::Action;
@@ -65,8 +66,9 @@ fn update(
     manifest: Value,
     force: bool,
 ) -> Result<(), Refused> {
-    let uid = live(sandbox, object).expect("nothing to update").uid().to_owned();
-    now(sandbox.perform(&Action::Update { object: object.clone(), uid, manifest, force }))
+    let live = live(sandbox, object).expect("nothing to update");
+    let (uid, digest) = (live.uid().to_owned(), fields::digest(&manifest, &live.value));
+    now(sandbox.perform(&Action::Update { object: object.clone(), uid, digest, manifest, force }))
 }
 
 fn delete(sandbox: &Sandbox, object: &ObjectKey) {

@@ -1,13 +1,18 @@
 //! Two applies never interleave: who waits, who takes over, who finds out that it lost.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::json;
 use tsinfra::apply::event::What;
-use tsinfra::apply::hold::{self, NotHeld};
+use tsinfra::apply::hold::{self, News, NotHeld};
 use tsinfra::apply::step::End;
+use tsinfra::inventory::Inventory;
 use tsinfra::lock::{Lock, REQUEST, TERM, Turn, Watch};
-use tsinfra::observed::LiveObject;
-use tsinfra::plan::step::StepId;
+use tsinfra::observed::{LiveObject, Observed, Scope};
+use tsinfra::plan::step::{Action, StepId};
+use tsinfra::world::{Draft, Preview, Refused, Unseen};
 
 use super::*;
 
@@ -25,7 +30,7 @@ fn prepared() -> (Sandbox, Stack, Plan) {
     let key = ObjectKey::global(Kind::Namespace, &stack.namespace);
     let manifest =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": key.name } });
-    let action = tsinfra::plan::step::Action::Create { object: key, manifest };
+    let action = Action::Create { object: key, manifest };
     block_on(world.perform(&action)).unwrap();
     let plan = plan(&world, &stack);
     (world, stack, plan)
@@ -73,6 +78,43 @@ fn a_dead_holder_is_outlived() {
     assert_eq!(lease(&world, &stack).unwrap()["spec"]["leaseTransitions"], 2);
 }
 
+/// The one effect whose compare-and-swap had already succeeded may land late. Whoever takes the
+/// lock over has waited for it by then, and sees it before anything is written.
+#[test]
+fn a_late_effect_of_a_dead_holder_is_seen_under_the_lock() {
+    let world = sandbox();
+    let before = stack(STACK);
+    apply_all(&world, &before);
+    let after = stack(&STACK.replacen("memory = \"8Gi\"", "memory = \"10Gi\"", 1));
+    let plan = plan(&world, &after);
+    lock_and_vanish(&world, &before);
+    let service = ObjectKey::within(Kind::Service, &before.namespace, "history");
+    let late = json!({ "metadata": { "labels": { "tsinfra.dev/cluster": "another" } } });
+    let claim = Claim { patience: 2 * (TERM + REQUEST), ..claim("ben") };
+    let stop = AtomicBool::new(false);
+    let waiting = |_: &News| {
+        world.disturb(|cluster| cluster.edit_as("tsinfra", &service, &late).unwrap());
+    };
+    let objects = |world: &Sandbox| {
+        let objects = world.snapshot().objects.into_iter();
+        let objects = objects.filter(|(key, _)| key.kind != Kind::Lease);
+        objects.map(|(key, object)| (key, object.value.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let untouched = objects(&world);
+    let outcome = block_on(apply::run(&world, &plan, &claim, &stop, |_| (), waiting));
+    let why = outcome.stale.clone().unwrap_or_default();
+    assert!(why.contains(&service.to_string()), "{outcome:#?}");
+    assert!(outcome.done.is_empty() && outcome.record.is_none(), "{outcome:#?}");
+    let now = objects(&world);
+    let changed: Vec<&ObjectKey> = now
+        .iter()
+        .filter(|(key, value)| untouched.get(key) != Some(value))
+        .map(|(k, _)| k)
+        .collect();
+    assert_eq!(changed, [&service], "something was written");
+    assert_eq!(holder(&world, &before), Value::Null, "the lock was not let go");
+}
+
 #[test]
 fn whoever_lost_the_lock_writes_nothing_more() {
     let (world, stack, plan) = prepared();
@@ -102,21 +144,158 @@ fn the_lock_is_let_go_and_goes_with_the_stack() {
     assert_eq!(lease(&world, &stack), None);
 }
 
+/// The Lease is a journal: a step stands in it before its effect, and as long as it is not done.
 #[test]
-fn the_step_is_written_before_its_effect() {
-    let (world, stack) = (Watched::over(sandbox(), &stack(STACK)), stack(STACK));
+fn a_step_is_written_before_its_effect_and_stands_until_it_is_done() {
+    let more = "\n[cluster.history.pool.more]\nrole = \"mixed\"\nnodes = 2\n\
+                storage = { tier = \"cloud\", size = \"20Gi\" }\n";
+    let stack = stack(&format!("{STACK}{more}"));
+    let world = Watched::over(sandbox(), &stack);
     let plan = plan(&world, &stack);
-    let mut intents = Vec::new();
+    let (mut under_way, mut side_by_side) = (BTreeMap::new(), 0);
     let seen = |event: &Event| {
-        let acts = plan.steps[&event.step].action.object().is_some();
-        if acts && matches!(event.what, What::Done { .. }) && world.lease_step().is_some() {
-            intents.push(world.lease_step().unwrap_or_default());
+        let Some(object) = plan.steps[&event.step].action.object() else { return };
+        if object.kind == Kind::Namespace {
+            return;
         }
+        let begun = world.begun();
+        side_by_side = side_by_side.max(begun.len());
+        match event.what {
+            What::Waiting { .. } => {
+                assert!(begun.contains(&event.step.0), "{}: {begun:?}", event.step);
+                under_way.insert(event.step.clone(), true);
+            }
+            What::Done { .. } => assert!(begun.contains(&event.step.0), "{}", event.step),
+            What::Begun => assert!(!begun.contains(&event.step.0), "{}", event.step),
+            What::Ended { .. } => panic!("{event:?}"),
+        }
+        // What was done before is taken out by what is written next.
+        assert!(begun.len() <= 16, "{begun:?}");
     };
     let stop = AtomicBool::new(false);
     let outcome = block_on(apply::run(&world, &plan, &claim("ben"), &stop, seen, |_| ()));
-    assert!(outcome.is_complete(&plan));
-    assert!(intents.contains(&"create/StatefulSet/tsdb/history-data".to_owned()), "{intents:?}");
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_eq!(under_way.len(), 3, "each StatefulSet waits: {under_way:?}");
+    assert!(side_by_side > 1, "steps that run side by side all stand in it");
+    assert_eq!(world.begun(), BTreeSet::new(), "the lock is let go");
+}
+
+#[test]
+fn whoever_takes_over_says_what_may_be_half_done() {
+    let (world, stack, plan) = prepared();
+    let stop = AtomicBool::new(false);
+    let anna = claim("anna");
+    let hold = hold::take(&world, &stack.namespace, &stack.name, &anna, &stop, |_| ());
+    let hold = block_on(hold).ok().unwrap();
+    for step in ["create/one", "create/two", "create/three"] {
+        block_on(hold.begin(&StepId(step.to_owned()))).unwrap();
+    }
+    block_on(hold.finish(&StepId("create/one".to_owned())));
+    block_on(hold.confirm()).unwrap();
+    let mut heard = Vec::new();
+    let claim = Claim { patience: 2 * (TERM + REQUEST), ..claim("ben") };
+    let run = apply::run(&world, &plan, &claim, &stop, |_| (), |news| heard.push(news.clone()));
+    assert!(block_on(run).is_complete(&plan));
+    let [News::Waiting(holder), News::TakenOver(dead)] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
+    assert_eq!((holder, dead.holder.as_str()), (dead, "anna"));
+    let left: Vec<&str> = dead.begun.iter().map(String::as_str).collect();
+    assert_eq!(left, ["create/three", "create/two"]);
+    for text in [render::outcome::taken_over(dead), render::outcome::held_by(dead)] {
+        let text = text.replace('\n', " ").replace("  ", " ").to_lowercase();
+        assert!(text.contains("anna") && text.contains("create/three, create/two"), "{text}");
+    }
+}
+
+/// Loses answers of the compare-and-swap: `true` those it carries out.
+struct Lossy<'a> {
+    world: &'a Sandbox,
+    lost: RefCell<Vec<Option<bool>>>,
+}
+
+impl World for Lossy<'_> {
+    fn target(&self) -> String {
+        self.world.target()
+    }
+    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
+        self.world.look(scope).await
+    }
+    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
+        self.world.preview(draft).await
+    }
+    async fn perform(&self, action: &Action) -> Result<(), Refused> {
+        self.world.perform(action).await
+    }
+    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
+        self.world.keep(inventory).await
+    }
+    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
+        self.world.drop_record(namespace, stack).await
+    }
+    async fn swap(
+        &self,
+        object: &ObjectKey,
+        manifest: &Value,
+        version: Option<&str>,
+    ) -> Result<String, Refused> {
+        let unknown = || Err(Refused::Unknown("the answer was lost".to_owned()));
+        let lost = self.lost.borrow_mut().pop().flatten();
+        match lost {
+            None => self.world.swap(object, manifest, version).await,
+            Some(true) => self.world.swap(object, manifest, version).await.and_then(|_| unknown()),
+            Some(false) => unknown(),
+        }
+    }
+    fn time_of_day(&self) -> String {
+        self.world.time_of_day()
+    }
+    async fn stir(&self, scope: &Scope, at_most: Duration) {
+        self.world.stir(scope, at_most).await;
+    }
+    fn elapsed(&self) -> Duration {
+        self.world.elapsed()
+    }
+}
+
+/// Whichever answers about the lock are lost, one or two in a row, carried out or not: it is looked
+/// up whether the write got through, and the run goes on.
+#[test]
+fn a_lost_answer_about_the_lock_is_looked_up() {
+    let (world, stack, plan) = prepared();
+    let before = world.snapshot();
+    let mut tried = 0;
+    for lost in [vec![true], vec![false], vec![true, true], vec![false, true], vec![true, false]] {
+        for place in 0..11 {
+            world.disturb(|cluster| *cluster = before.clone());
+            let mut answers: Vec<Option<bool>> = lost.iter().map(|done| Some(*done)).collect();
+            answers.extend(vec![None; place]);
+            let lossy = Lossy { world: &world, lost: RefCell::new(answers) };
+            let stop = AtomicBool::new(false);
+            let ben = claim("ben");
+            let outcome = block_on(apply::run(&lossy, &plan, &ben, &stop, |_| (), |_| ()));
+            assert!(outcome.is_complete(&plan), "{lost:?} after {place}: {outcome:#?}");
+            assert_eq!(lossy.lost.borrow().len(), 0, "nothing was lost");
+            assert_eq!(holder(&world, &stack), Value::Null, "{lost:?} after {place}");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 55);
+}
+
+/// But whoever lost the lock is not fooled by a lost answer.
+#[test]
+fn a_lost_answer_does_not_give_back_a_lost_lock() {
+    let (world, stack, _) = prepared();
+    let key = Lock::key(&stack.namespace, &stack.name);
+    let lossy = Lossy { world: &world, lost: RefCell::new(vec![Some(false), None]) };
+    let (stop, ben) = (AtomicBool::new(false), claim("ben"));
+    let hold = hold::take(&lossy, &stack.namespace, &stack.name, &ben, &stop, |_| ());
+    let hold = block_on(hold).ok().unwrap();
+    let stolen = json!({ "spec": { "holderIdentity": "carla", "leaseTransitions": 9 } });
+    world.disturb(|cluster| cluster.edit_as("carla", &key, &stolen).unwrap());
+    let end = block_on(hold.begin(&StepId("create/one".to_owned())));
+    assert!(matches!(end, Err(End::Lost(_))), "{end:?}");
 }
 
 fn version(number: u64) -> LiveObject {

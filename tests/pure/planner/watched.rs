@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tsinfra::inventory::Inventory;
+use tsinfra::lock::Lock;
 use tsinfra::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey};
-use tsinfra::observed::{Observed, Scope};
+use tsinfra::observed::{LiveObject, Observed, Scope};
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::{Cluster, Sandbox};
 use tsinfra::stack::{Reclaim, Stack};
@@ -290,11 +291,12 @@ impl Guard {
 }
 
 impl Watched {
-    /// The step last written into the stack's Lease.
-    pub(super) fn lease_step(&self) -> Option<String> {
+    /// The steps that stand in the stack's Lease as begun.
+    pub(super) fn begun(&self) -> BTreeSet<String> {
         let snapshot = self.sandbox.snapshot();
-        let lease = snapshot.of_kind(Kind::Lease).next()?.1;
-        Some(lease["metadata"]["annotations"]["tsinfra.dev/step"].as_str()?.to_owned())
+        let lease = snapshot.of_kind(Kind::Lease).next().map(|(_, lease)| lease.clone());
+        let lease = LiveObject { value: lease.unwrap_or_default(), ..LiveObject::default() };
+        Lock::from_lease(&lease).map(|lock| lock.begun).unwrap_or_default()
     }
 }
 

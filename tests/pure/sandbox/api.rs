@@ -51,7 +51,9 @@ fn a_field_another_tool_changed_is_a_conflict_until_it_is_taken_back() {
     assert_eq!(refused, Refused::Denied(text.to_owned()));
 
     // The same value is no conflict: both own it.
-    update(&sandbox, &object, set(5, "cloud", "db:1"), false).unwrap();
+    let mut agreed = set(5, "cloud", "db:1");
+    agreed["metadata"]["labels"]["more"] = json!("yes");
+    update(&sandbox, &object, agreed, false).unwrap();
     assert!(owned("kubectl-edit") && owned("tsinfra"));
     update(&sandbox, &object, set(3, "cloud", "db:1"), true).unwrap();
     assert!(!owned("kubectl-edit") && owned("tsinfra"));
@@ -91,6 +93,7 @@ fn an_object_that_is_there_or_is_another_one_is_stale() {
     let update = Action::Update {
         object: object.clone(),
         uid: uid.clone(),
+        digest: String::new(),
         manifest: json!({}),
         force: true,
     };
@@ -100,6 +103,30 @@ fn an_object_that_is_there_or_is_another_one_is_stale() {
     delete(&sandbox, &object);
     assert_eq!(now(sandbox.perform(&remove)), Ok(()), "gone is gone");
     assert!(matches!(now(sandbox.perform(&update)), Err(Refused::Stale(_))));
+}
+
+/// Whoever was paused with a change in hand wakes up late: somebody has gone on meanwhile, under the
+/// same name, so that server-side apply would see no conflict.
+#[test]
+fn a_change_is_made_to_the_state_it_was_meant_for_and_no_other() {
+    let sandbox = prepared();
+    let object = key(Kind::ConfigMap, "settings");
+    let says = |value: &str| json!({ "data": { "a": value } });
+    create(&sandbox, &object, says("1")).unwrap();
+    let before = live(&sandbox, &object).unwrap();
+    let meant = |value: &str| Action::Update {
+        object: object.clone(),
+        uid: before.uid().to_owned(),
+        digest: fields::digest(&says(value), &before.value),
+        manifest: says(value),
+        force: true,
+    };
+    update(&sandbox, &object, says("3"), false).unwrap();
+    let untouched = bytes(&sandbox);
+    let late = now(sandbox.perform(&meant("2"))).unwrap_err();
+    assert!(matches!(&late, Refused::Stale(why) if why.contains("was changed")), "{late}");
+    assert_eq!(now(sandbox.perform(&meant("3"))), Ok(()), "as it was meant to become");
+    assert!(bytes(&sandbox) == untouched);
 }
 
 #[test]
