@@ -2,6 +2,7 @@
 
 mod golden;
 mod json;
+mod kept;
 mod sandbox_file;
 mod signals;
 mod streams;
