@@ -4,6 +4,7 @@ mod golden;
 mod json;
 mod kept;
 mod sandbox_file;
+mod secrets;
 mod signals;
 mod streams;
 
