@@ -4,6 +4,7 @@
 //! is said again is decided here alone, since only here is known what is safe to repeat.
 
 mod amend;
+pub mod answers;
 mod connect;
 mod database;
 mod errors;
