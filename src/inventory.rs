@@ -12,15 +12,17 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::object::{FIELD_MANAGER, Kind, LABEL_MANAGED_BY, LABEL_STACK, ObjectKey};
+use crate::sealed::{self, Format, Unsound};
 
-/// The version of the record this program writes; it reads any record of the same major number.
-pub const INVENTORY_FORMAT: u32 = 1;
+/// The version of the record this program writes; it reads any record of the same major number. Of
+/// a later minor number it passes over what it does not know, and drops it when it writes.
+pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 0 };
 
 /// What a stack owns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
     /// Version of the record.
-    pub format: u32,
+    pub format: Format,
     /// The stack's name.
     pub stack: String,
     /// The namespace the stack (and this record) lives in.
@@ -72,7 +74,8 @@ impl Inventory {
         };
         let kinds: BTreeSet<String> = self.items.keys().map(|key| group_kind(key.kind)).collect();
         let kinds: Vec<String> = kinds.into_iter().collect();
-        let record = json!(self).to_string();
+        let record = Self { format: INVENTORY_FORMAT, ..self.clone() };
+        let record = sealed::seal(json!(record)).to_string();
         json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -93,20 +96,28 @@ impl Inventory {
         })
     }
 
-    /// The record a ConfigMap holds.
+    /// The record a ConfigMap holds. What is damaged, or was changed by another hand, is an error
+    /// and never an empty record; one without a seal is taken for what it says.
     pub fn from_config_map(config_map: &Value) -> Result<Self, BadRecord> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: u32,
-        }
         let text = config_map.get("data").and_then(|data| data.get(RECORD)?.as_str());
         let text = text.ok_or(BadRecord::Missing)?;
-        let damaged = |error: serde_json::Error| BadRecord::Damaged(error.to_string());
-        let head: Head = serde_json::from_str(text).map_err(damaged)?;
-        if head.format > INVENTORY_FORMAT {
-            return Err(BadRecord::Newer(head.format));
+        let opened = sealed::open(text.as_bytes(), INVENTORY_FORMAT)?;
+        let newer = opened.format > INVENTORY_FORMAT;
+        let record: Self = serde_json::from_value(opened.value).map_err(|error| {
+            if newer {
+                BadRecord::Strange { format: opened.format, why: sealed::unknown(&error) }
+            } else {
+                BadRecord::Damaged(error.to_string())
+            }
+        })?;
+        let stands_in = |field: &str| config_map.get("metadata")?.get(field)?.as_str();
+        let key = Self::key(&record.namespace, &record.stack);
+        if stands_in("name") != Some(&key.name) || stands_in("namespace") != Some(&record.namespace)
+        {
+            let Self { stack, namespace, .. } = record;
+            return Err(BadRecord::Elsewhere { stack, namespace });
         }
-        serde_json::from_str(text).map_err(damaged)
+        Ok(record)
     }
 }
 
@@ -122,9 +133,52 @@ pub enum BadRecord {
     /// The record cannot be read.
     #[error("its `{RECORD}` is damaged ({0}); restore the ConfigMap from a backup")]
     Damaged(String),
-    /// A later program wrote it.
-    #[error("it was written by a newer tsinfra (format {0}); use that one")]
-    Newer(u32),
+    /// The record is not what tsinfra wrote.
+    #[error(
+        "its `{RECORD}` was changed by another hand, or is damaged; restore the ConfigMap from a \
+         backup or, if it is known to be right, take the member `digest` out of it"
+    )]
+    Changed,
+    /// A program of another major version wrote it.
+    #[error(
+        "its `{RECORD}` is of format {0}, and this tsinfra reads format {known}; use the tsinfra that \
+         wrote it",
+        known = INVENTORY_FORMAT.major
+    )]
+    Other(Format),
+    /// A program of a later minor version wrote what cannot be passed over.
+    #[error(
+        "its `{RECORD}` (format {format}) holds what this tsinfra does not know ({why}); use the \
+         tsinfra that wrote it"
+    )]
+    Strange {
+        /// Its version.
+        format: Format,
+        /// What is not known.
+        why: String,
+    },
+    /// It is another stack's.
+    #[error(
+        "its `{RECORD}` is that of stack `{stack}` in namespace `{namespace}`; restore the \
+         ConfigMap from a backup"
+    )]
+    Elsewhere {
+        /// Whose it is.
+        stack: String,
+        /// Where that stack is.
+        namespace: String,
+    },
+}
+
+impl From<Unsound> for BadRecord {
+    fn from(unsound: Unsound) -> Self {
+        match unsound {
+            Unsound::Broken(why) => Self::Damaged(why),
+            Unsound::Unversioned => Self::Damaged("it says no `format`".to_owned()),
+            Unsound::Other(format) => Self::Other(format),
+            Unsound::Changed => Self::Changed,
+        }
+    }
 }
 
 /// The ApplySet id of a stack's record: `applyset-<base64url(sha256(name.namespace.kind.group))>-v1`.

@@ -5,6 +5,7 @@
 pub mod object;
 pub mod wording;
 pub mod fields;
+pub mod sealed;
 pub mod stack;
 pub mod inventory;
 pub mod observed;

@@ -5,6 +5,7 @@
 
 mod again;
 mod amend;
+pub mod answers;
 mod connect;
 mod database;
 mod errors;

@@ -88,6 +88,12 @@ fn epoch(lease: &LiveObject) -> i64 {
     lease.number("/spec/leaseTransitions").unwrap_or(0)
 }
 
+/// The epoch after this one. The API server keeps 32 bits of it; nothing is compared by it, so that
+/// one which somebody has set to the last of them may stay there.
+pub fn next_epoch(epoch: i64) -> i64 {
+    epoch.saturating_add(1).clamp(1, i64::from(i32::MAX))
+}
+
 /// The Lease while nobody holds it.
 pub fn free(namespace: &str, stack: &str, epoch: i64) -> Value {
     json!({
@@ -142,7 +148,11 @@ impl Watch {
         let silent = now.saturating_sub(since) >= TERM + REQUEST;
         match Lock::from_lease(lease) {
             Some(lock) if !silent => Turn::Taken(lock),
-            dead => Turn::Free { version: Some(version.to_owned()), epoch: epoch(lease) + 1, dead },
+            dead => Turn::Free {
+                version: Some(version.to_owned()),
+                epoch: next_epoch(epoch(lease)),
+                dead,
+            },
         }
     }
 }

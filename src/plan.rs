@@ -1,6 +1,7 @@
 //! A plan as a value: what will change, in which steps, why, and when each step is done.
 
 pub mod change;
+pub mod saved;
 pub mod seen;
 pub mod step;
 pub mod volume;
@@ -14,17 +15,21 @@ use serde_json::Value;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::observed::DatabaseScope;
+use crate::sealed::Format;
 use seen::Seen;
 use step::{Step, StepId, Until};
 
-/// The version of saved plans; a file with another major number is refused.
-pub const PLAN_FORMAT: u32 = 1;
+/// The version of saved plans. One of another major number is refused. Of a later minor number,
+/// members that are not known are passed over, so those may only be what is shown; but a step that
+/// is half understood must not run, nor a check be left out: in [`Step`] and [`Basis`], and in what
+/// they hold, any member, action, expectation or wait that is not known refuses the whole file.
+pub const PLAN_FORMAT: Format = Format { major: 1, minor: 0 };
 
 /// Everything an apply does, decided beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Version of this format.
-    pub format: u32,
+    pub format: Format,
     /// The stack it is for.
     pub stack: String,
     /// The stack's namespace.
@@ -61,6 +66,7 @@ pub enum Purpose {
 
 /// What a plan was made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Basis {
     /// Which Kubernetes: `sandbox`, or the API server's address.
     pub target: String,
@@ -86,6 +92,7 @@ pub struct Basis {
 
 /// What a plan relies on of a database: who it is, and who takes part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Membership {
     /// The engine's own id of the cluster.
     pub cluster_id: String,
@@ -127,7 +134,7 @@ impl Membership {
 
 /// How a Kubernetes is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Connection {
     /// The simulated one.
     #[default]

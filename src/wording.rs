@@ -1,10 +1,39 @@
 //! Words as they may be shown: foreign text made harmless (rule 14), things counted.
 
+use std::borrow::Cow;
+
 /// Text with every character that could move a cursor or hide another spelt out.
 pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmless(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
+    }
+    shown
+}
+
+/// A text of at most so many characters; of a longer one, the start and how much was left out.
+pub fn brief(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => {
+            let left = text[end..].chars().count();
+            format!("{}... ({left} more characters)", &text[..end]).into()
+        }
+    }
+}
+
+/// The text of a JSON value with the same characters spelt out as JSON spells them: it stays the
+/// same value. Line ends and blanks between its members stay as they are.
+pub fn harmless_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || is_harmless(c) {
+            shown.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
     }
     shown
 }

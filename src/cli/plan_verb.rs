@@ -8,6 +8,7 @@ use super::{planning, saved, source};
 use crate::plan::{Plan, Purpose};
 use crate::render;
 use crate::survey::connection;
+use crate::wording::harmless;
 
 /// Shows what would be done.
 pub(super) fn run(
@@ -29,7 +30,7 @@ pub(super) fn run(
     if let Some(path) = &options.out {
         saved::write(path, &plan)?;
         if !options.json {
-            let path = path.display();
+            let path = harmless(&path.display().to_string());
             screen.line(&format!("\nSaved to {path}; `tsinfra apply {path}` does exactly this."));
         }
     }

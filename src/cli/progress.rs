@@ -108,20 +108,20 @@ fn bar(
     event: &Event,
 ) {
     let mut bars = bars.borrow_mut();
-    let title = plan.steps.get(&event.step).map_or(event.step.0.as_str(), |step| &step.title);
+    let title = events::title(plan, event);
     match &event.what {
         What::Begun => {
             let bar = all.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
                 bar.set_style(style);
             }
-            bar.set_message(title.to_owned());
+            bar.set_message(title);
             bar.enable_steady_tick(TICK);
             bars.insert(event.step.clone(), bar);
         }
         What::Waiting { done, of, why } => {
             if let Some(bar) = bars.get(&event.step) {
-                bar.set_message(events::waiting(title, *done, *of, why));
+                bar.set_message(events::waiting(&title, *done, *of, why));
             }
         }
         What::Done { .. } | What::Ended { .. } => {

@@ -5,15 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::exit::Failure;
-use crate::fields::hex;
+use crate::plan::saved::{self, BadPlan};
 use crate::plan::{PLAN_FORMAT, Plan};
-
-/// The member that holds the digest of all others: a saved plan is its own approval, so that one
-/// that was edited is another plan that nobody has approved.
-const DIGEST: &str = "digest";
 
 /// The way on from a file that is no usable plan.
 const AGAIN: &str = "make it again with `tsinfra plan STACK --out FILE`";
@@ -24,12 +19,11 @@ pub(super) fn write(path: &Path, plan: &Plan) -> Result<(), Failure> {
         Failure::plain(format!("the plan cannot be saved to {}: {error}", path.display()))
     };
     let target = target(path)?;
-    let mut value = serde_json::to_value(plan).map_err(|e| failed(&e))?;
-    value[DIGEST] = digest(&value).into();
+    let text = saved::text(plan).map_err(|e| failed(&e))?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
         .map_err(|e| failed(&e))?;
-    let written = file.write_all(format!("{value:#}\n").as_bytes());
+    let written = file.write_all(text.as_bytes());
     written.and_then(|()| file.as_file().sync_all()).map_err(|e| failed(&e))?;
     file.persist(&target).map_err(|e| failed(&e.error))?;
     Ok(())
@@ -52,37 +46,18 @@ fn target(path: &Path) -> Result<PathBuf, Failure> {
     ))
 }
 
-/// SHA-256, in hex, of a saved plan without its digest. Members are in order of their names, so
-/// that spaces and order do not matter.
-fn digest(plan: &Value) -> String {
-    let mut plain = plan.clone();
-    if let Some(members) = plain.as_object_mut() {
-        members.remove(DIGEST);
-    }
-    hex(&Sha256::digest(plain.to_string().as_bytes()))
-}
-
 /// Reads a saved plan.
 pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Plan, Failure> {
-    let shown = path.display();
-    let damaged = |error: serde_json::Error| {
-        Failure::new(format!("{shown} is no plan of tsinfra, or is damaged: {error}"), AGAIN)
-    };
-    let value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
-    match value.get("format").map(Value::as_u64) {
-        Some(Some(format)) if format == u64::from(PLAN_FORMAT) => {}
-        Some(Some(other)) => {
-            let what = format!(
-                "{shown} is a plan of format {other}; this tsinfra reads format {PLAN_FORMAT}"
-            );
-            return Err(Failure::new(what, AGAIN));
-        }
-        _ => return Err(Failure::new(format!("{shown} is JSON, but no plan of tsinfra"), AGAIN)),
-    }
-    if value.get(DIGEST).and_then(Value::as_str) != Some(&digest(&value)) {
-        return Err(Failure::new(format!("{shown} was changed after it was saved"), AGAIN));
-    }
-    let plan: Plan = serde_json::from_value(value).map_err(damaged)?;
-    plan.order().map_err(|circle| Failure::new(format!("{shown}: {circle}"), AGAIN))?;
-    Ok(plan)
+    saved::read(bytes).map_err(|bad| {
+        let way_on = match &bad {
+            BadPlan::Other(format) if *format > PLAN_FORMAT => {
+                format!("apply it with the tsinfra that saved it, or {AGAIN} and this one")
+            }
+            BadPlan::Strange { .. } => {
+                format!("apply it with the tsinfra that saved it, or {AGAIN} and this one")
+            }
+            _ => AGAIN.to_owned(),
+        };
+        Failure::new(format!("{} {bad}", path.display()), way_on)
+    })
 }

@@ -9,6 +9,7 @@ use super::args::ColorChoice;
 use super::exit::Failure;
 use crate::render::paint::Paint;
 use crate::render::text::{WIDTH, fold};
+use crate::wording::harmless_json;
 
 /// Whether part of an answer could not be written.
 static UNWRITTEN: AtomicBool = AtomicBool::new(false);
@@ -59,12 +60,12 @@ impl Screen {
 
     /// Writes a value as one line of JSON.
     pub(super) fn json_line(&self, value: &Value) {
-        self.line(&value.to_string());
+        self.line(&harmless_json(&value.to_string()));
     }
 
     /// Writes a value as JSON for reading.
     pub(super) fn json_page(&self, value: &Value) {
-        self.line(&format!("{value:#}"));
+        self.line(&harmless_json(&format!("{value:#}")));
     }
 
     /// Writes to standard error what is no answer.

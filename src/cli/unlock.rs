@@ -32,7 +32,7 @@ pub(super) fn run(
         confirm::ask(question, "yes", "--auto-approve", screen)?;
     }
     let key = Lock::key(&stack.namespace, &stack.name);
-    let free = lock::free(&stack.namespace, &stack.name, lock.epoch + 1);
+    let free = lock::free(&stack.namespace, &stack.name, lock::next_epoch(lock.epoch));
     let swapped = runtime.block_on(world.swap(&key, &free, Some(&version)));
     swapped.map_err(|refused| Failure::new(refused.to_string(), "look again: it has changed"))?;
     screen.line(&format!("Stack `{}` is unlocked.", stack.name));

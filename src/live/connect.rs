@@ -91,9 +91,19 @@ fn from_file(kubeconfig: Kubeconfig, wanted: Option<&str>) -> Result<Choice, Uns
         .find(|named| named.name == context.cluster)
         .and_then(|named| named.cluster.as_ref()?.server.as_deref())
         .ok_or_else(|| unseen(format!("context `{name}` names no cluster with a server")))?;
-    let server = server.trim_end_matches('/').to_owned();
+    let server = without_login(server.trim_end_matches('/'));
     let context = name.to_owned();
     Ok(Choice { server, source: Source::File { kubeconfig: Box::new(kubeconfig), context } })
+}
+
+/// An address as it may be shown and kept in a plan: a name and a password in it are left out.
+fn without_login(server: &str) -> String {
+    let Some((scheme, rest)) = server.split_once("://") else { return server.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => server.to_owned(),
+    }
 }
 
 /// A YAML error quotes the lines around it, which may hold a token: it is not passed on.
@@ -156,6 +166,18 @@ users: [{name: me, user: {token: swordfish}}]
     #[test]
     fn a_context_leads_to_its_server() {
         assert_eq!(chosen(Some("dev")), Ok("https://10.0.0.1:6443".to_owned()));
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_left_out() {
+        for (given, shown) in [
+            ("https://ana:p@ss@10.0.0.1:6443", "https://10.0.0.1:6443"),
+            ("https://10.0.0.1:6443/a@b", "https://10.0.0.1:6443/a@b"),
+            ("https://ana:x@host/base", "https://host/base"),
+            ("host", "host"),
+        ] {
+            assert_eq!(without_login(given), shown);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use db_engine::drivers::driver;
 use db_engine::engine::{Topology, Unreadable};
 use db_engine::iotdb::rest;
 use db_engine::statement::{Answer, Statement};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -37,6 +37,9 @@ const TRY_LIMIT: Duration = Duration::from_secs(10);
 const TRIES: usize = 3;
 /// How long to wait for the reason of a connection that ended at once.
 const REASON_LIMIT: Duration = Duration::from_millis(200);
+
+/// The longest answer that is read. A cluster of a thousand members answers a hundredth of it.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Asks the first of a cluster's ready pods that answers. That no pod could be asked is an answer
 /// too; only a failure to read Kubernetes itself is an error.
@@ -109,7 +112,7 @@ fn is_ready(pod: &Value) -> bool {
 }
 
 /// An `Authorization` header. It has no `Debug`, so that it cannot be printed by accident.
-struct Login(String);
+pub(crate) struct Login(String);
 
 impl Login {
     fn basic(user: &str, password: &str) -> Self {
@@ -132,7 +135,7 @@ async fn login(link: &Link, scope: &DatabaseScope) -> Result<Login, String> {
     read_login(&secret).map_err(|why| format!("{address} {why}"))
 }
 
-fn read_login(secret: &Value) -> Result<Login, String> {
+pub(crate) fn read_login(secret: &Value) -> Result<Login, String> {
     let text = |key: &str| {
         let encoded = secret["data"][key].as_str().ok_or(format!("has no key `{key}`"))?;
         let bytes = STANDARD.decode(encoded).map_err(|_| format!("holds no base64 in `{key}`"))?;
@@ -243,7 +246,11 @@ async fn say(
     sender.ready().await.map_err(|error| error.to_string())?;
     let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
     let code = response.status().as_u16();
-    let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => format!("it answers more than {ANSWER_BYTES_MAX} bytes"),
+        None => error.to_string(),
+    })?;
     rest::parse(code, &body.to_bytes()).map_err(|error| error.to_string())
 }
 
@@ -253,6 +260,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::live::scripted::{Reaction, server};
 
     #[test]
     fn only_pods_that_are_ready_and_stay_are_asked() {
@@ -296,6 +304,68 @@ mod tests {
             let _ = theirs.write_all(answer.as_bytes()).await;
         });
         converse(TokioIo::new(ours), EngineKind::Iotdb, &Login::basic("root", "swordfish")).await
+    }
+
+    /// What is told of a database whose Secret holds this, and whose pod cannot be reached.
+    async fn told(secret: Value, door: Reaction) -> String {
+        let ready = json!([{ "type": "Ready", "status": "True" }]);
+        let pod = json!({ "metadata": { "name": "a-0" }, "status": { "conditions": ready } });
+        let pods = Reaction::Says(200, json!({ "metadata": {}, "items": [pod] }));
+        let scope = DatabaseScope {
+            cluster: "a".to_owned(),
+            engine: EngineKind::Iotdb,
+            namespace: "tsdb".to_owned(),
+            labels: crate::object::Labels::new(),
+            port: 18080,
+            credentials: Some("root".to_owned()),
+        };
+        let run = async {
+            let (link, _) = server(vec![pods, Reaction::Says(200, secret), door]).await;
+            view(&link, &scope).await
+        };
+        let view = tokio::task::LocalSet::new().run_until(run).await.expect("pods were listed");
+        format!("{view:?}")
+    }
+
+    #[tokio::test]
+    async fn a_password_in_a_secret_is_told_to_nobody() {
+        const CANARY: &str = "Kanarienvogel7%";
+        let encoded = STANDARD.encode(CANARY);
+        let whole = json!({ "data": { "user": STANDARD.encode("root"), "password": encoded } });
+        let plain = json!({ "data": { "user": CANARY, "password": CANARY } });
+        let no_text = STANDARD.encode([CANARY.as_bytes(), &[0xff]].concat());
+        let no_text = json!({ "data": { "user": no_text, "password": no_text } });
+        let other = json!({ "data": { CANARY: encoded }, "stringData": { "password": CANARY } });
+        for secret in [whole, plain, no_text, other, json!({ "data": encoded })] {
+            let no = json!({ "message": "no", "reason": "Forbidden" });
+            for door in
+                [Reaction::Says(403, no.clone()), Reaction::Says(500, no), Reaction::HangsUp]
+            {
+                let told = told(secret.clone(), door).await;
+                assert!(told.starts_with("Unreachable"), "{told}");
+                for form in [CANARY, "Kanarien", &encoded, "S2FuYXJpZW52", "4b616e61", "7%25"] {
+                    assert!(!told.contains(form), "{told}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_off() {
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        let sends = tokio::spawn(async move {
+            let _ = theirs.read(&mut [0; 4096]).await;
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            let mut sent = theirs.write_all(head.as_bytes()).await;
+            let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
+            while sent.is_ok() {
+                sent = theirs.write_all(chunk.as_bytes()).await;
+            }
+        });
+        let login = Login::basic("root", "root");
+        let why = converse(TokioIo::new(ours), EngineKind::Iotdb, &login).await.expect_err("none");
+        assert!(why.ends_with("it answers more than 16777216 bytes"), "{why}");
+        sends.await.expect("the member noticed");
     }
 
     #[tokio::test]

@@ -118,7 +118,7 @@ async fn events(link: &Link, namespace: Option<&str>) -> Result<Vec<EventNote>, 
 }
 
 /// The newest warnings, each said once.
-fn newest(mut events: Vec<Value>) -> Vec<EventNote> {
+pub(crate) fn newest(mut events: Vec<Value>) -> Vec<EventNote> {
     events.retain(|event| event["type"] == "Warning");
     events.sort_by_cached_key(|event| std::cmp::Reverse(moment(event)));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -60,7 +60,7 @@ pub(crate) async fn settle(
 }
 
 /// The managed fields once our two entries are one; `None` if there is nothing to do.
-fn settled(managed: &Value, keep: Keep<'_>) -> Option<Value> {
+pub(crate) fn settled(managed: &Value, keep: Keep<'_>) -> Option<Value> {
     let ours = |entry: &Value, operation: &str| {
         entry["manager"] == FIELD_MANAGER
             && entry["operation"] == operation

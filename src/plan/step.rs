@@ -22,6 +22,7 @@ impl fmt::Display for StepId {
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     /// What is done.
     pub action: Action,
@@ -46,7 +47,7 @@ pub struct Step {
 /// What is done to the world. Each is safe to say twice: creating what is there with the same
 /// uid, or deleting what is gone, is told apart from doing it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
     /// Make an object that is not there (POST: never an upsert).
     Create {
@@ -135,7 +136,7 @@ impl Action {
 
 /// What must still be so just before a step acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expect {
     /// No such object.
     Absent {
@@ -203,7 +204,7 @@ impl Expect {
 
 /// When a step is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Until {
     /// As soon as it was said.
     Said,

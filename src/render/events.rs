@@ -3,22 +3,28 @@
 use std::time::Duration;
 
 use super::paint::Paint;
-use super::text::{fold, harmless, seconds};
+use super::text::{NAME_MAX, SHOWN_MAX, brief, fold, harmless, seconds};
 use crate::apply::event::{Event, What};
 use crate::plan::Plan;
 
 /// One event as one line or a folded few.
 pub fn line(plan: &Plan, event: &Event, paint: Paint) -> String {
-    let title = plan.steps.get(&event.step).map_or(event.step.0.as_str(), |step| &step.title);
+    let title = title(plan, event);
     match &event.what {
         What::Begun => format!("{title}: started"),
-        What::Waiting { done, of, why } => fold(&waiting(title, *done, *of, why), "", "    "),
+        What::Waiting { done, of, why } => fold(&waiting(&title, *done, *of, why), "", "    "),
         What::Done { took } => format!("{title}: {} after {}", paint.added("done"), span(*took)),
         What::Ended { how, why } => {
             let line = format!("{title}: {how}: {}", harmless(why));
             paint.removed(&fold(&line, "", "    "))
         }
     }
+}
+
+/// What the step of an event is to a reader.
+pub fn title(plan: &Plan, event: &Event) -> String {
+    let title = plan.steps.get(&event.step).map_or(event.step.0.as_str(), |step| &step.title);
+    harmless(&brief(title, NAME_MAX))
 }
 
 /// Whether an event is worth a line: that a step started is, only if it then waits.
@@ -34,7 +40,7 @@ pub fn waiting(title: &str, done: u32, of: u32, why: &[String]) -> String {
         parts.push(format!("{done} of {of}"));
     }
     parts.extend(why.iter().map(|reason| harmless(reason)));
-    format!("{title}: {}", parts.join("; "))
+    format!("{}: {}", harmless(&brief(title, NAME_MAX)), brief(&parts.join("; "), SHOWN_MAX))
 }
 
 /// How long something took, in the unit that tells.

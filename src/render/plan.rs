@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::paint::Paint;
 use super::steps;
-use super::text::{WIDTH, bytes, count, fold, harmless};
+use super::text::{NAME_MAX, WIDTH, brief, bytes, count, fold, harmless};
 use super::values;
 use crate::object::Kind;
 use crate::plan::{Change, Connection, Operation, Plan, Purpose};
@@ -49,14 +49,15 @@ pub fn plan(plan: &Plan, style: Style) -> String {
 
 /// What a plan without changes says.
 pub fn no_changes(plan: &Plan, paint: Paint) -> String {
+    let stack = harmless(&brief(&plan.stack, NAME_MAX));
     match plan.purpose {
         Purpose::Apply => {
             let what = paint.strong("No changes.");
-            format!("{what} Stack `{}` is as its file says.\n", plan.stack)
+            format!("{what} Stack `{stack}` is as its file says.\n")
         }
         Purpose::Destroy => {
             let what = paint.strong("No changes.");
-            format!("{what} Nothing of stack `{}` is there to destroy.\n", plan.stack)
+            format!("{what} Nothing of stack `{stack}` is there to destroy.\n")
         }
     }
 }
@@ -71,7 +72,7 @@ fn heading(plan: &Plan) -> String {
 
 /// Where a plan is carried out, said first so that the wrong cluster is noticed in time.
 pub fn place(plan: &Plan) -> String {
-    let target = harmless(&plan.basis.target);
+    let target = harmless(&brief(&plan.basis.target, NAME_MAX));
     match &plan.basis.connection {
         Connection::Sandbox => "in the sandbox".to_owned(),
         Connection::Kubernetes { context: Some(context), .. } => {
@@ -111,6 +112,8 @@ fn legend(plan: &Plan, paint: Paint) -> String {
 
 fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String {
     let mut text = String::new();
+    // A record may have been written by anybody.
+    let address = harmless(&brief(address, NAME_MAX));
     let sign = sign(change.operation, style.paint);
     let mut about = vec![harmless(&change.summary)];
     if say_why && matches!(change.operation, Operation::Delete | Operation::Keep) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{count, fold, seconds};
+use super::text::{count, fold, harmless, seconds};
 use crate::desired::members;
 use crate::stack::{Cluster, ExposeKind, Pool, Reclaim, Stack, Target, Tier, TierKind};
 
@@ -10,7 +10,9 @@ use crate::stack::{Cluster, ExposeKind, Pool, Reclaim, Stack, Target, Tier, Tier
 pub fn text(stack: &Stack) -> String {
     let target = match &stack.target {
         Target::Sandbox => "the sandbox".to_owned(),
-        Target::Kubernetes { context: Some(context), .. } => format!("context `{context}`"),
+        Target::Kubernetes { context: Some(context), .. } => {
+            format!("context `{}`", harmless(context))
+        }
         Target::Kubernetes { context: None, .. } => "the current kubeconfig context".to_owned(),
     };
     let mut text =
@@ -28,7 +30,7 @@ pub fn text(stack: &Stack) -> String {
         }
         let _ = writeln!(text, "  clients: {}", clients(cluster));
         for (name, value) in &cluster.settings {
-            let _ = writeln!(text, "  setting {name} = {value}");
+            let _ = writeln!(text, "  setting {name} = {}", harmless(value));
         }
     }
     text

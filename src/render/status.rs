@@ -1,10 +1,12 @@
 //! Members as Kubernetes sees them and as the database sees them, side by side.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use super::outcome::held_by;
-use super::text::{fold, harmless};
+use super::text::{brief, fold, harmless};
 use crate::apply::pods;
 use crate::desired::stateful_set::CLAIM;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
@@ -15,6 +17,9 @@ use crate::stack::Stack;
 
 /// Columns the pod's state may have in the table; what is longer is told below it.
 const POD_WIDTH: usize = 20;
+
+/// Characters of any cell: a name's length (RFC 1123).
+const CELL_MAX: usize = 63;
 
 /// One member, from both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +48,9 @@ pub fn members(cluster: &DesiredCluster, seen: &Observed) -> Vec<Member> {
 /// Members the stack asks for, and any that are there beyond.
 fn of_pool(cluster: &DesiredCluster, pool: &DesiredPool, seen: &Observed) -> Vec<Member> {
     let there = seen.pods_of(&pool.set).filter_map(|(key, _)| ordinal(&key.name));
-    let last = there.map(|n| n + 1).max().unwrap_or(0).max(pool.replicas());
-    (0..last).map(|n| member(cluster, pool, n, seen)).collect()
+    // Not all up to the last: a pod of any name may be there.
+    let ordinals: BTreeSet<u32> = there.chain(0..pool.replicas()).collect();
+    ordinals.into_iter().map(|n| member(cluster, pool, n, seen)).collect()
 }
 
 fn ordinal(pod: &str) -> Option<u32> {
@@ -145,7 +151,7 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
                 pod
             };
             let row = [name, title.to_owned(), pod, node, claim, database, regions];
-            table.add_row(row.map(|cell| harmless(&cell)));
+            table.add_row(row.map(|cell| harmless(&brief(&cell, CELL_MAX))));
         }
         for line in table.lines() {
             text.push_str(line.trim_end());

@@ -1,9 +1,16 @@
 //! Lines that fit, numbers that read, and foreign text made harmless.
 
-pub use crate::wording::{count, harmless, seconds};
+pub use crate::wording::{brief, count, harmless, seconds};
 
 /// Columns a line may have.
 pub const WIDTH: usize = 100;
+
+/// Characters of somebody else's text that are shown in one place: nobody reads on, and folding and
+/// comparing a megabyte takes minutes.
+pub const SHOWN_MAX: usize = 10_000;
+
+/// Characters of any name, path or address: no real one is longer.
+pub const NAME_MAX: usize = 1000;
 
 /// A sentence folded at [`WIDTH`], its first line after `first`, the others after `rest`.
 pub fn fold(text: &str, first: &str, rest: &str) -> String {
@@ -13,7 +20,8 @@ pub fn fold(text: &str, first: &str, rest: &str) -> String {
         .subsequent_indent(rest)
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::fill(&harmless(&text.replace(['\n', '\t'], " ")), options)
+    let text = brief(text, SHOWN_MAX).replace(['\n', '\t'], " ");
+    textwrap::fill(&harmless(&text), options)
 }
 
 /// Bytes as people say them: `212 GiB`, `0 B`.

@@ -4,14 +4,16 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::paint::Paint;
-use super::text::{WIDTH, fold, harmless};
+use super::text::{NAME_MAX, SHOWN_MAX, WIDTH, brief, fold, harmless};
 use crate::plan::FieldChange;
 
 /// A field's change, indented by `indent`, each line within [`WIDTH`].
 pub fn lines(field: &FieldChange, indent: &str, paint: Paint) -> Vec<String> {
     let by = field.drifted_by.as_ref();
-    let by = by.map_or(String::new(), |manager| format!("  # set by `{}`", harmless(manager)));
-    let path = harmless(&field.path);
+    let by = by.map_or(String::new(), |manager| {
+        format!("  # set by `{}`", harmless(&brief(manager, NAME_MAX)))
+    });
+    let path = harmless(&brief(&field.path, NAME_MAX));
     let (sign, before, after) = match (&field.before, &field.after) {
         (None, Some(after)) => (paint.added("+"), None, Some(shown(after))),
         (Some(before), None) => (paint.removed("-"), Some(shown(before)), None),
@@ -38,7 +40,7 @@ pub fn lines(field: &FieldChange, indent: &str, paint: Paint) -> Vec<String> {
 }
 
 fn shown(value: &Value) -> String {
-    harmless(&value.to_string())
+    harmless(&brief(&value.to_string(), SHOWN_MAX))
 }
 
 /// Two long texts as one, with what goes in `[-…-]` and what comes in `{+…+}`.

@@ -19,7 +19,7 @@ const VERBS: [&str; 10] = [
 ];
 
 /// Holds a text against `golden/NAME.txt`, or writes it there with `UPDATE_GOLDEN=1`.
-fn check(name: &str, text: &str) {
+pub(super) fn check(name: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/command/golden")
         .join(format!("{name}.txt"));

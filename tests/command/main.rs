@@ -2,7 +2,9 @@
 
 mod golden;
 mod json;
+mod kept;
 mod sandbox_file;
+mod secrets;
 mod signals;
 mod stale;
 mod streams;

@@ -142,6 +142,7 @@ fn deciding_rooms_know_no_outside() {
         "src/object.rs",
         "src/wording.rs",
         "src/fields",
+        "src/sealed.rs",
         "src/stack",
         "src/inventory.rs",
         "src/observed.rs",

@@ -1,7 +1,8 @@
-//! Tests of values: no process, no socket, no clock.
+//! Tests of values: no process, no socket, and a clock only to say what is too slow.
 
 mod apply;
 mod fields;
+mod fuzzed;
 mod hostile;
 mod house;
 mod planner;

@@ -57,10 +57,10 @@ fn destruction<W: World>(world: &W, stack: &Stack) -> Plan {
     plan_for(world, stack, Purpose::Destroy, &[])
 }
 
-/// A claim to the lock that waits for nobody.
+/// A claim to the lock that outwaits a holder that is dead, or that left an answer outstanding.
 fn claim(holder: &str) -> Claim {
     let (holder, purpose) = (holder.to_owned(), "test".to_owned());
-    Claim { holder, purpose, patience: Duration::ZERO }
+    Claim { holder, purpose, patience: Duration::from_secs(200) }
 }
 
 /// Carries a plan out to its end.

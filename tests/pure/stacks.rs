@@ -143,6 +143,14 @@ fn a_secret_written_into_a_stack_is_not_shown() {
         "[cluster.c]\ncredentials = { password = \"hunter2\" }",
         "[cluster.c]\nengine = 7 # Password: 'hunter2'",
         "[cluster.c]\ncredentials.password = \"\\n hunter2\"",
+        "[cluster.c]\ncredentials = \"hunter2\"",
+        "[cluster.c]\ncredentials = { secret = \"hunter2!\" }",
+        "[cluster.c]\nengine = 7\nsecret = \"\"\"\nhunter2\n\"\"\"\nrole = 1",
+        "[cluster.c]\npwd = 'hunter2'",
+        "[cluster.c]\n\"password\" = \"hunter2\"",
+        "[cluster.c]\npassword = \"a\\\"hunter2\"",
+        "[cluster.c]\nengine = 7 # don't: password \"hunter2\"",
+        "[cluster.c]\npassword \"hunter2\"",
     ] {
         let shown = broken(line).render(false, 100);
         assert!(!shown.contains("hunter2"), "{shown}");

@@ -9,7 +9,7 @@ use std::ops::Range;
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use crate::stack::diagnostics::mistake::Label;
-use crate::stack::diagnostics::quoted::covered;
+use crate::stack::diagnostics::quoted::{covered, open_after};
 use crate::wording::harmless;
 
 /// Columns of a drawing before the line's own text, besides the digits of its number.
@@ -60,13 +60,16 @@ impl Excerpt {
         };
         let mut spans = vec![0..0; labels.len()];
         let wanted: Vec<usize> = labels.iter().map(|label| line_of(label.span.start)).collect();
+        let mut open = None;
         for (index, line) in lines.iter().enumerate() {
             let near = wanted.iter().any(|wanted| index.abs_diff(*wanted) <= 1);
             if near {
                 let here = (0..labels.len()).filter(|label| wanted[*label] == index);
                 let marks: Vec<usize> = here.collect();
-                excerpt.push_line(line, starts[index], labels, &marks, &mut spans, room);
+                let line = covered(line.strip_suffix('\r').unwrap_or(line), open);
+                excerpt.push_line(&line, starts[index], labels, &marks, &mut spans, room);
             }
+            open = open_after(line, open);
             excerpt.text.push('\n');
         }
         (excerpt, spans)
@@ -86,9 +89,8 @@ impl Excerpt {
         spans: &mut [Range<usize>],
         room: usize,
     ) {
-        let line = covered(line.strip_suffix('\r').unwrap_or(line));
         let first = marks.first().map_or(0, |mark| labels[*mark].span.start - start);
-        let cells = Cells::near(&line, first.min(line.len()));
+        let cells = Cells::near(line, first.min(line.len()));
         let words = marks.iter().map(|mark| labels[*mark].text.chars().count()).max();
         let ahead = room.saturating_sub(2 * CUT.len() + LABEL_LEAD + words.unwrap_or(0)).max(1);
         let places: Vec<Range<usize>> =

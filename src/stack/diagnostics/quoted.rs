@@ -13,26 +13,56 @@ pub(in crate::stack) fn quoted(text: &str) -> String {
     }
 }
 
-/// A line whose secrets are covered, byte for byte: what is quoted behind a key such as `password`.
+/// A line whose secrets are covered, byte for byte: what is quoted behind a key such as `password`;
+/// all of it where a text of many lines that began behind such a key goes on.
 ///
 /// No key of a stack takes a secret, so such a line is a mistake; that is no reason to print it.
-pub(super) fn covered(line: &str) -> String {
-    let lower = line.to_ascii_lowercase();
-    let from = ["password", "passwd", "token"].iter().filter_map(|word| lower.find(word)).min();
-    let mut inside = None;
+pub(super) fn covered(line: &str, open: Open) -> String {
+    if let Some(mark) = open {
+        let end = line.find(mark).unwrap_or(line.len());
+        let stars = line[..end].bytes().map(|_| '*');
+        return stars.chain(line[end..].chars()).collect();
+    }
+    let from = secret_from(line).unwrap_or(line.len());
+    let (mut inside, mut escaped) = (None, false);
     let mut shown = String::with_capacity(line.len());
     for (at, c) in line.char_indices() {
-        let quote = matches!(c, '"' | '\'') && from.is_some_and(|from| at > from);
         match inside {
-            None if quote => inside = Some(c),
-            Some(mark) if mark == c => inside = None,
-            Some(_) => {
-                shown.push_str(&"*".repeat(c.len_utf8()));
-                continue;
+            None if matches!(c, '"' | '\'') => inside = Some(c),
+            Some(mark) if mark == c && !escaped => inside = None,
+            Some(mark) => {
+                escaped = mark == '"' && c == '\\' && !escaped;
+                if at >= from {
+                    shown.push_str(&"*".repeat(c.len_utf8()));
+                    continue;
+                }
             }
             None => {}
         }
         shown.push(c);
     }
     shown
+}
+
+/// The mark that ends a text of many lines, while one is open that may be a secret.
+pub(super) type Open = Option<&'static str>;
+
+/// What is open after a line.
+pub(super) fn open_after(line: &str, open: Open) -> Open {
+    match open {
+        Some(mark) => open.filter(|_| !line.contains(mark)),
+        None => {
+            let rest = &line[secret_from(line)?..];
+            let odd = |mark: &&str| rest.matches(*mark).count() % 2 == 1;
+            ["\"\"\"", "'''"].into_iter().find(odd)
+        }
+    }
+}
+
+/// Where a line begins to be about a secret: the names people give to one.
+fn secret_from(line: &str) -> Option<usize> {
+    const WORDS: [&str; 5] = ["pass", "pwd", "token", "secret", "credential"];
+    // Secrets an image is pulled with are given by name.
+    let lower = line.to_ascii_lowercase().replace("pull_secrets", "pull_others_");
+    WORDS.iter().filter_map(|word| lower.find(word)).min()
 }

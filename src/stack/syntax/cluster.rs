@@ -54,8 +54,15 @@ pub(super) fn read(name: String, value: &Value<'_>, found: &mut Findings) -> Clu
     if let Some(credentials) = credentials
         && let Some(value) = credentials.need("secret", SECRET_EXAMPLE, found)
     {
-        cluster.credentials =
-            value.text_by("name of a Secret", names::subdomain, names::SUBDOMAIN_HELP, found);
+        cluster.credentials = value.text(found).filter(|name| {
+            let reason = names::subdomain(name).err();
+            if let Some(reason) = &reason {
+                // Not quoted: what is no name may be the password itself.
+                let message = format!("{} is no name of a Secret: {reason}", value.name());
+                value.wrong(message, "cannot be used", names::SUBDOMAIN_HELP, found);
+            }
+            reason.is_none()
+        });
     }
     let pod_options = table.get("pod", found).map(|value| pod::read(&value, found));
     let pod_options = pod_options.unwrap_or_default();
