@@ -4,7 +4,8 @@
 //! A volume's phase, its claim's uid and its reclaim policy stand in one object, so that the change
 //! is made to exactly what was looked at. A provisioner deletes a released volume as soon as its
 //! policy says `Delete`, also if it was `Retain` when the claim went (`shouldDelete` of
-//! sig-storage-lib-external-provisioner v13.1.0, read; the bed of the live tests plays one that does so).
+//! sig-storage-lib-external-provisioner v13.1.0, read; the bed of the live tests plays one that does
+//! so).
 
 use serde_json::{Value, json};
 
