@@ -50,7 +50,8 @@ pub(crate) async fn settle(
             }
             Err(trouble) => return Err(trouble),
         }
-        link.breathe(times, &format!("{object} has changed meanwhile; it is read again")).await;
+        // Controllers have begun to work on it, as they should: nothing to tell.
+        link.rest(times).await;
         match link.find(object).await? {
             Some(found) if found["metadata"]["uid"] == uid => live = found,
             _ => return Ok(live),

@@ -140,6 +140,11 @@ impl Link {
     /// Waits before something is done for another time, telling why.
     pub(crate) async fn breathe(&self, times: u32, why: &str) {
         let _told = self.again.tell(why.to_owned());
+        self.rest(times).await;
+    }
+
+    /// Waits before something is done for another time.
+    pub(crate) async fn rest(&self, times: u32) {
         sleep(self.again.breath(times)).await;
     }
 
