@@ -8,6 +8,7 @@
 
 pub mod fault;
 pub mod matrix;
+mod mischief;
 pub mod rules;
 pub mod scene;
 pub mod soak;

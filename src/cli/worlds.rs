@@ -1,6 +1,5 @@
 //! Opening the world a stack is for.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::observed::{Observed, Scope};
 use crate::plan::Connection;
 use crate::plan::step::Action;
 use crate::sandbox::{Furniture, Sandbox};
-use crate::stack::{Stack, TierKind};
+use crate::stack::Stack;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
 
 /// Where the sandbox is kept, below the current folder.
@@ -53,7 +52,7 @@ pub(super) fn open(
             };
             let sandbox = opened.map_err(|error| Failure::plain(error.to_string()))?;
             if let Some(stack) = stack {
-                sandbox.furnish(&furniture(stack));
+                sandbox.furnish(&Furniture::of(stack));
             }
             Ok(AnyWorld::Sandbox(Box::new(sandbox)))
         }
@@ -65,33 +64,6 @@ pub(super) fn open(
             Ok(AnyWorld::Live(Box::new(Live::open(options))))
         }
     }
-}
-
-fn furniture(stack: &Stack) -> Furniture {
-    let mut furniture = Furniture::default();
-    for tier in stack.storage.values() {
-        match &tier.kind {
-            TierKind::Local(volumes) => {
-                furniture
-                    .nodes
-                    .extend(volumes.iter().map(|volume| (volume.node.clone(), BTreeMap::new())));
-            }
-            TierKind::LocalOnNodes { labels, .. } => {
-                furniture.selectors.push(labels.clone());
-            }
-            TierKind::CsiClass { class } => {
-                furniture.classes.insert(
-                    class.clone(),
-                    crate::desired::storage::policy(tier.reclaim).to_owned(),
-                );
-            }
-            TierKind::Csi { .. } => {}
-        }
-    }
-    for pool in stack.clusters.values().flat_map(|cluster| cluster.pools.values()) {
-        furniture.selectors.push(pool.pod.node_selector.clone());
-    }
-    furniture
 }
 
 impl World for AnyWorld {

@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
     use crate::live::scripted::Reaction::{HangsUp, Says};
-    use crate::live::scripted::{Reaction, server};
+    use crate::live::scripted::{Reaction, server, word};
     use crate::object::Kind;
 
     const PATH: &str = "/api/v1/persistentvolumes/v";
@@ -120,12 +120,8 @@ mod tests {
         let run = async {
             let (link, log) = server(script).await;
             let key = ObjectKey::global(Kind::PersistentVolume, "v");
-            let word = match (Amend { link: &link, key: &key, due }).run("holding", absence).await {
-                Ok(()) => "done",
-                Err(Refused::Stale(_)) => "stale",
-                Err(Refused::Denied(_)) => "denied",
-                Err(Refused::Unknown(_)) => "unknown",
-            };
+            let result = (Amend { link: &link, key: &key, due }).run("holding", absence).await;
+            let word = result.map_or_else(|refused| word(&refused), |()| "done");
             (word, log.take())
         };
         tokio::task::LocalSet::new().run_until(run).await

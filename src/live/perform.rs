@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
     use crate::live::scripted::Reaction::{Busy, HangsUp, Says};
-    use crate::live::scripted::{Reaction, restless_server, server};
+    use crate::live::scripted::{Reaction, restless_server, server, word};
     use crate::object::Kind;
 
     #[test]
@@ -361,12 +361,8 @@ mod tests {
     async fn ends(action: Action, script: Vec<Reaction>) -> (&'static str, Vec<String>) {
         let run = async {
             let (link, log) = server(script).await;
-            let word = match perform(&link, &action).await {
-                Ok(()) => "done",
-                Err(Refused::Stale(_)) => "stale",
-                Err(Refused::Denied(_)) => "denied",
-                Err(Refused::Unknown(_)) => "unknown",
-            };
+            let result = perform(&link, &action).await;
+            let word = result.map_or_else(|refused| word(&refused), |()| "done");
             (word, log.take())
         };
         tokio::task::LocalSet::new().run_until(run).await

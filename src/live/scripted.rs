@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::live::request::Link;
+use crate::world::Refused;
 
 /// How long an answer takes.
 const LATENCY: Duration = Duration::from_millis(3);
@@ -27,6 +28,15 @@ pub(crate) enum Reaction {
 
 /// Requests as they came: method and path.
 pub(crate) type Log = Rc<RefCell<Vec<String>>>;
+
+/// A refusal in a word.
+pub(crate) fn word(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::Stale(_) => "stale",
+        Refused::Denied(_) => "denied",
+        Refused::Unknown(_) => "unknown",
+    }
+}
 
 /// Starts a server that reacts so, in this order; has to be called inside a `LocalSet`.
 pub(crate) async fn server(script: Vec<Reaction>) -> (Link, Log) {

@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::live::scripted::Reaction::{HangsUp, Says};
-    use crate::live::scripted::{Reaction, server};
+    use crate::live::scripted::{Reaction, server, word};
     use crate::object::Kind;
 
     fn lease(holder: &str, step: &str, version: &str) -> Value {
@@ -109,11 +109,7 @@ mod tests {
             let (link, log) = server(script).await;
             let key = ObjectKey::within(Kind::Lease, "tsdb", "x");
             let result = swap(&link, &key, &lease("ben", "two", "1"), version).await;
-            let word = result.map_err(|refused| match refused {
-                Refused::Stale(_) => "stale".to_owned(),
-                Refused::Denied(_) => "denied".to_owned(),
-                Refused::Unknown(_) => "unknown".to_owned(),
-            });
+            let word = result.map_err(|refused| word(&refused).to_owned());
             (word, log.take().len())
         };
         tokio::task::LocalSet::new().run_until(run).await

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::trial::{self, Report, Trial};
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
-use crate::stack::{Reclaim, Stack, TierKind};
+use crate::stack::{Stack, TierKind};
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -82,27 +82,10 @@ impl Operation {
 
 /// A world with what a stack expects to find.
 fn furnished(stack: &Stack) -> Cluster {
-    let mut furniture = Furniture::default();
+    let mut furniture = Furniture::of(stack);
     // One machine more than the first members need, for the one that is added.
     for number in 1..=4 {
-        furniture.nodes.insert(format!("worker-{number}"), BTreeMap::new());
-    }
-    for tier in stack.storage.values() {
-        match &tier.kind {
-            TierKind::Local(volumes) => {
-                let nodes = volumes.iter().map(|volume| (volume.node.clone(), BTreeMap::new()));
-                furniture.nodes.extend(nodes);
-            }
-            TierKind::LocalOnNodes { labels, .. } => furniture.selectors.push(labels.clone()),
-            TierKind::CsiClass { class } => {
-                let policy = if tier.reclaim == Reclaim::Delete { "Delete" } else { "Retain" };
-                furniture.classes.insert(class.clone(), policy.to_owned());
-            }
-            TierKind::Csi { .. } => {}
-        }
-    }
-    for pool in stack.clusters.values().flat_map(|cluster| cluster.pools.values()) {
-        furniture.selectors.push(pool.pod.node_selector.clone());
+        furniture.nodes.entry(format!("worker-{number}")).or_default();
     }
     let sandbox = Sandbox::in_memory();
     sandbox.furnish(&furniture);

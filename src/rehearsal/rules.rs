@@ -37,6 +37,8 @@ pub struct Rules {
     keeping: BTreeSet<String>,
     /// Claims of such tiers, with their uids.
     kept: BTreeMap<ObjectKey, String>,
+    /// Members each StatefulSet was asked for.
+    replicas: BTreeMap<ObjectKey, u64>,
     /// Ready members of each quorum domain when all of it was last ready.
     full: BTreeMap<(String, String), usize>,
     /// Clusters being taken down, whose quorum no longer counts.
@@ -290,6 +292,7 @@ impl Rules {
         self.wrong.extend(changed);
         self.claims_stay(cluster);
         if !self.lenient {
+            self.sets_never_shrink(cluster);
             self.quorums_hold(cluster);
         }
     }
@@ -314,6 +317,20 @@ impl Rules {
                 self.wrong.insert(format!("rule 8: {key} lost its volume though it is retained"));
             }
         }
+    }
+
+    /// Rule 2, by what the sets were asked for.
+    fn sets_never_shrink(&mut self, cluster: &Cluster) {
+        let sets: BTreeMap<ObjectKey, u64> = cluster
+            .of_kind(Kind::StatefulSet)
+            .map(|(key, set)| (key.clone(), set["spec"]["replicas"].as_u64().unwrap_or(1)))
+            .collect();
+        for (key, now) in &sets {
+            if self.replicas.get(key).is_some_and(|before| before > now) {
+                self.wrong.insert(format!("rule 2: {key} shrinks"));
+            }
+        }
+        self.replicas = sets;
     }
 
     /// Once all members of a quorum domain were ready, at most one of them is ever away; and members

@@ -11,18 +11,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
+use super::mischief::Mischief;
 use super::rules::{Actor, Rules};
 use crate::inventory::Inventory;
-use crate::lock::{Lock, REQUEST, TERM};
-use crate::object::{Kind, LABEL_STACK, ObjectKey};
+use crate::lock::{REQUEST, TERM};
+use crate::object::ObjectKey;
 use crate::observed::{Observed, Scope};
 use crate::plan::step::Action;
 use crate::sandbox::{Cluster, Sandbox};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
-
-/// How long a trouble of the world lasts: longer than a member takes to start, shorter than a step.
-const TROUBLE: Duration = Duration::from_secs(40);
 
 /// How long a request may be held up and still be carried out.
 const HELD_UP: Duration = Duration::from_secs(20);
@@ -131,10 +129,6 @@ impl Scene {
         }
         self.check();
         outcome
-    }
-
-    fn lock(&self) -> ObjectKey {
-        Lock::key(&self.namespace, &self.stack)
     }
 }
 
@@ -300,80 +294,12 @@ impl<'a> Faulty<'a> {
         if fault.takes_members() {
             self.scene.rules.borrow_mut().be_lenient();
         }
-        let (namespace, stack, pick) = (&self.scene.namespace, &self.scene.stack, self.pick);
-        let lock = self.scene.lock();
-        let replaced = self.scene.sandbox.disturb(|cluster| {
-            let ours = |cluster: &Cluster, kind: Kind| -> Vec<ObjectKey> {
-                let all = cluster.of_kind(kind);
-                let ours = all.filter(|(_, value)| value["metadata"]["labels"][LABEL_STACK] == **stack);
-                ours.map(|(key, _)| key.clone()).collect()
-            };
-            let one = |cluster: &Cluster, kind: Kind| {
-                let all = ours(cluster, kind);
-                (!all.is_empty()).then(|| all[pick % all.len()].clone())
-            };
-            match fault {
-                Fault::MemberCrashes => {
-                    one(cluster, Kind::Pod).iter().for_each(|pod| cluster.crash(pod, TROUBLE));
-                }
-                Fault::NodeLost => {
-                    let nodes = cluster.keys_of(Kind::Node);
-                    cluster.lose_node(&nodes[pick % nodes.len()].name, TROUBLE);
-                }
-                Fault::StorageStalls => cluster.stall_storage(TROUBLE),
-                Fault::PodDeleted => {
-                    one(cluster, Kind::Pod).iter().for_each(|pod| cluster.delete(pod));
-                }
-                Fault::SetDeleted => {
-                    one(cluster, Kind::StatefulSet).iter().for_each(|set| cluster.delete(set));
-                }
-                Fault::Scaled | Fault::Autoscaled => {
-                    if let Some(set) = one(cluster, Kind::StatefulSet) {
-                        let has = cluster.get(&set).and_then(|set| set["spec"]["replicas"].as_u64());
-                        let (manager, wants) = match fault {
-                            Fault::Scaled => ("kubectl", has.unwrap_or(1) - 1),
-                            _ => ("autoscaler", has.unwrap_or(1) + 1),
-                        };
-                        let patch = json!({ "spec": { "replicas": wants } });
-                        drop(cluster.edit_as(manager, &set, &patch));
-                    }
-                }
-                Fault::FieldEdited => {
-                    if let Some(set) = one(cluster, Kind::StatefulSet) {
-                        let patch = json!({ "metadata": { "annotations": { "tsinfra.dev/protect": "x" } } });
-                        drop(cluster.edit_as("kubectl-edit", &set, &patch));
-                    }
-                }
-                Fault::LockDeleted => cluster.delete(&lock),
-                Fault::RecordDeleted => {
-                    self.scene.rules.borrow_mut().miss_the_record();
-                    cluster.delete(&Inventory::key(namespace, stack));
-                }
-                Fault::ServiceReplaced => {
-                    let service = one(cluster, Kind::Service)?;
-                    cluster.delete(&service);
-                    return Some(service);
-                }
-                Fault::AnotherDatabase => {
-                    // Its members forget who they were, as after a loss of all their disks.
-                    let names: Vec<String> = cluster.databases.keys().cloned().collect();
-                    cluster.databases.clear();
-                    for pod in ours(cluster, Kind::Pod) {
-                        cluster.crash(&pod, Duration::from_secs(1));
-                    }
-                    drop(names);
-                }
-                _ => {
-                    if let Some(mood) = fault.mood() {
-                        let names: Vec<String> = cluster.databases.keys().cloned().collect();
-                        for name in names {
-                            cluster.trouble_database(&name, mood, TROUBLE);
-                        }
-                    }
-                }
-            }
-            None
-        });
+        if fault == Fault::RecordDeleted {
+            self.scene.rules.borrow_mut().miss_the_record();
+        }
+        let (namespace, stack) = (&self.scene.namespace, &self.scene.stack);
+        let mischief = Mischief { namespace, stack, pick: self.pick };
+        let replaced = self.scene.sandbox.disturb(|cluster| mischief.strike(cluster, fault));
         if let Some(service) = replaced {
             self.plant(&service);
         }

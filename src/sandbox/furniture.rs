@@ -8,7 +8,9 @@ use super::cluster::Cluster;
 use super::nodes::add_worker;
 use super::selectors::has_all;
 use super::values::at;
+use crate::desired::storage::policy;
 use crate::object::{Kind, Labels, ObjectKey};
+use crate::stack::{Stack, TierKind};
 
 /// Machines a selector finds at least, so that three members have one each.
 const MACHINES_FOR_A_SELECTOR: usize = 3;
@@ -22,6 +24,31 @@ pub struct Furniture {
     pub selectors: Vec<Labels>,
     /// Storage classes by name, each with its reclaim policy (`Delete` or `Retain`).
     pub classes: BTreeMap<String, String>,
+}
+
+impl Furniture {
+    /// What a stack finds on a real cluster: nodes with the names and labels it asks for, and
+    /// classes it names.
+    pub fn of(stack: &Stack) -> Self {
+        let mut furniture = Self::default();
+        for tier in stack.storage.values() {
+            match &tier.kind {
+                TierKind::Local(volumes) => {
+                    let nodes = volumes.iter().map(|volume| (volume.node.clone(), Labels::new()));
+                    furniture.nodes.extend(nodes);
+                }
+                TierKind::LocalOnNodes { labels, .. } => furniture.selectors.push(labels.clone()),
+                TierKind::CsiClass { class } => {
+                    furniture.classes.insert(class.clone(), policy(tier.reclaim).to_owned());
+                }
+                TierKind::Csi { .. } => {}
+            }
+        }
+        for pool in stack.clusters.values().flat_map(|cluster| cluster.pools.values()) {
+            furniture.selectors.push(pool.pod.node_selector.clone());
+        }
+        furniture
+    }
 }
 
 /// Adds what is not there yet; takes nothing away and changes no label's value.
