@@ -3,14 +3,11 @@
 #![expect(clippy::print_stdout, reason = "a program for developers says what it found")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use tsinfra::rehearsal::fault::Fault;
 use tsinfra::rehearsal::matrix::{Operation, operations};
-use tsinfra::rehearsal::soak::{Failure, attempt, drawn, every_place};
+use tsinfra::rehearsal::soak::{Place, drawn, every_place, try_all};
 
 /// Try plans under faults, on every stack of the folder `stacks`.
 #[derive(Parser)]
@@ -53,41 +50,19 @@ fn all_operations() -> Vec<Operation> {
     paths.iter().flat_map(of_stack).collect()
 }
 
-type Places = Vec<(usize, BTreeMap<usize, Fault>)>;
-
-/// Runs all of them on every core; answers failures and the number of plain runs that followed.
-fn try_all(operations: &[Operation], places: &Places) -> (Vec<Failure>, usize) {
-    let (next, reruns) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let failures = Mutex::new(Vec::new());
-    let work = || {
-        let runtime = runtime();
-        while let Some((index, faults)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match runtime.block_on(attempt(&operations[*index], faults.clone())) {
-                Ok(report) => drop(reruns.fetch_add(report.reruns, Ordering::Relaxed)),
-                Err(failure) => failures.lock().expect("no panic").push(*failure),
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    (failures.into_inner().expect("no panic"), reruns.into_inner())
-}
-
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let mut operations = all_operations();
     operations.retain(|operation| operation.name.contains(&arguments.only));
-    let mut places: Places = if arguments.matrix { every_place(&operations) } else { Vec::new() };
+    let mut places: Vec<Place> =
+        if arguments.matrix { every_place(&operations) } else { Vec::new() };
     let seeds = arguments.first..arguments.first + arguments.seeds;
     places.extend(seeds.map(|seed| drawn(&operations, seed)));
     places.retain(|(_, faults)| {
         faults.values().any(|fault| fault.to_string().contains(&arguments.fault))
     });
     let begun = Instant::now();
-    let (failures, reruns) = try_all(&operations, &places);
+    let (tally, failures) = try_all(&operations, &places);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for failure in &failures {
         let faults: Vec<String> = failure.faults.values().map(ToString::to_string).collect();
@@ -106,9 +81,10 @@ fn main() -> std::process::ExitCode {
         failure.report.journal.iter().for_each(|line| println!("  {line}"));
     }
     println!(
-        "{} operations, {} trials, {reruns} plain runs after them, {} failed, {:.1} s",
+        "{} operations, {} trials, {} plain runs after them, {} failed, {:.1} s",
         operations.len(),
-        places.len(),
+        tally.trials,
+        tally.reruns,
         failures.len(),
         begun.elapsed().as_secs_f32()
     );

@@ -39,6 +39,8 @@ pub struct Outcome {
     pub ended: BTreeMap<StepId, End>,
     /// The record could not be kept; the reason.
     pub record: Option<String>,
+    /// Whether it is not known if the record was kept.
+    pub is_record_in_doubt: bool,
     /// The world is not as it was when the plan was made; in what. Nothing was done then.
     pub stale: Option<String>,
     /// At the last look another database answered in the place of one; which.
@@ -57,7 +59,13 @@ impl Outcome {
 
     /// Whether it is not known of some request whether it was carried out.
     pub fn is_in_doubt(&self) -> bool {
-        self.ended.values().any(|end| matches!(end, End::Unknown(_)))
+        self.is_record_in_doubt || self.ended.values().any(|end| matches!(end, End::Unknown(_)))
+    }
+
+    /// The record could not be kept.
+    fn miss_the_record(&mut self, end: &End) {
+        self.is_record_in_doubt |= matches!(end, End::Unknown(_));
+        self.record.get_or_insert(end.tell().1.to_owned());
     }
 
     /// Whether all was done.
@@ -147,17 +155,17 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
         }
         let record = match identity::on_record(self.world, self.plan).await {
             Ok(record) => record,
+            Err(End::Stranger(why)) => {
+                outcome.stranger = Some(why);
+                return false;
+            }
             Err(end) => {
-                let why = Some(end.tell().1.to_owned());
-                match end {
-                    End::Stranger(_) => outcome.stranger = why,
-                    _ => outcome.record = why,
-                }
+                outcome.miss_the_record(&end);
                 return false;
             }
         };
         if let Err(end) = record::keep(self.world, hold, &record).await {
-            outcome.record = Some(end.tell().1.to_owned());
+            outcome.miss_the_record(&end);
             return false;
         }
         let identities = Identities::of(self.world, self.plan, hold, record);

@@ -13,6 +13,7 @@ mod holder;
 mod planning;
 mod plan_verb;
 mod progress;
+mod rehearse;
 mod saved;
 mod screen;
 mod show;
@@ -66,6 +67,7 @@ fn run(arguments: &Arguments, screen: &Screen) -> Result<Exit, Failure> {
         Verb::Apply(options) => apply::run(options, target, screen),
         Verb::Destroy(options) => destroy::run(options, target, screen),
         Verb::Show(options) => show::run(options, target, screen),
+        Verb::Rehearse(options) => rehearse::run(options, target, screen),
         Verb::Status(options) => status::run(options, target, screen),
         Verb::Unlock(options) => unlock::run(options, target, screen),
         Verb::Graph(options) => graph::run(options, target, screen),

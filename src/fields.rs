@@ -31,16 +31,13 @@ const SERVER_FIELDS: [&str; 8] = [
 pub fn leaves(object: &Value) -> BTreeMap<Path, Value> {
     let mut found = BTreeMap::new();
     collect(&mut Path::default(), object, &mut found);
-    found.retain(|path, _| {
-        let text = path.to_string();
-        text != ".apiVersion"
-            && text != ".kind"
-            && !SERVER_FIELDS.iter().any(|field| path::covers(field, &text))
-    });
     found
 }
 
 fn collect(path: &mut Path, value: &Value, found: &mut BTreeMap<Path, Value>) {
+    if is_the_servers(path) {
+        return;
+    }
     match (value, shape_of(path)) {
         (Value::Object(map), Shape::Granular) if !map.is_empty() => {
             for (name, child) in map {
@@ -59,6 +56,18 @@ fn collect(path: &mut Path, value: &Value, found: &mut BTreeMap<Path, Value>) {
         _ => {
             found.insert(path.clone(), value.clone());
         }
+    }
+}
+
+/// Whether a path names what an object is, or what only the server writes.
+fn is_the_servers(path: &Path) -> bool {
+    match path.0.as_slice() {
+        [Element::Field(first)] => matches!(first.as_str(), "apiVersion" | "kind" | "status"),
+        [Element::Field(first), Element::Field(second)] if first == "metadata" => {
+            let in_metadata = SERVER_FIELDS.iter().filter_map(|it| it.strip_prefix(".metadata."));
+            in_metadata.into_iter().any(|field| field == second)
+        }
+        _ => false,
     }
 }
 
@@ -149,7 +158,7 @@ pub fn digest_owned(owned: &BTreeSet<String>, live: &Value) -> String {
     let mut hash = Sha256::new();
     for (path, value) in leaves(live) {
         let path = path.to_string();
-        if owned.iter().any(|own| path::covers(own, &path) || path::covers(&path, own)) {
+        if path::touches(owned, &path) {
             hash.update(format!("{path}={value}\n").as_bytes());
         }
     }

@@ -61,6 +61,15 @@ impl Inventory {
         }
     }
 
+    /// Whether another record says the same of the same objects and clusters. None at all says the
+    /// same as one without objects.
+    pub fn says_the_same(&self, other: Option<&Self>) -> bool {
+        match other {
+            Some(other) => self.items == other.items && self.clusters == other.clusters,
+            None => self.items.is_empty(),
+        }
+    }
+
     /// The ConfigMap a stack's record is kept in.
     pub fn key(namespace: &str, stack: &str) -> ObjectKey {
         ObjectKey::within(Kind::ConfigMap, namespace, format!("tsinfra-{stack}"))

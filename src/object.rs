@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// The field manager tsinfra writes as.
 pub const FIELD_MANAGER: &str = "tsinfra";
@@ -212,3 +213,14 @@ impl<'de> Deserialize<'de> for ObjectKey {
 
 /// Labels, as selectors and metadata hold them.
 pub type Labels = BTreeMap<String, String>;
+
+/// What stands at a place of a value, e.g. `/metadata/uid`; names with `/` or `~` in them cannot be
+/// said. Unlike [`Value::pointer`], which makes a text of each name, this costs no memory; simulated
+/// worlds ask it some hundred thousand times a second.
+pub fn at<'a>(value: &'a Value, place: &str) -> Option<&'a Value> {
+    place.split('/').skip(1).try_fold(value, |value, name| match value {
+        Value::Object(map) => map.get(name),
+        Value::Array(list) => list.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::inventory::{Inventory, apply_set_id};
+use crate::object;
 use crate::object::{Kind, LABEL_PART_OF, LABEL_STACK, Labels, ObjectKey};
 
 /// What to look at.
@@ -79,7 +80,7 @@ pub struct LiveObject {
 impl LiveObject {
     /// `metadata.uid`.
     pub fn uid(&self) -> &str {
-        self.value.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
+        object::at(&self.value, "/metadata/uid").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// A label's value.
@@ -104,7 +105,7 @@ impl LiveObject {
 
     /// Whether its deletion has begun.
     pub fn is_leaving(&self) -> bool {
-        self.value.pointer("/metadata/deletionTimestamp").is_some()
+        object::at(&self.value, "/metadata/deletionTimestamp").is_some()
     }
 
     /// Whether a pod says it is ready.
@@ -114,18 +115,18 @@ impl LiveObject {
 
     /// A condition of its status, by type.
     pub fn condition(&self, name: &str) -> Option<&Value> {
-        let conditions = self.value.pointer("/status/conditions")?.as_array()?;
+        let conditions = object::at(&self.value, "/status/conditions")?.as_array()?;
         conditions.iter().find(|condition| condition.get("type") == Some(&name.into()))
     }
 
     /// A whole number anywhere in it, by JSON pointer; absent counts as none.
     pub fn number(&self, pointer: &str) -> Option<i64> {
-        self.value.pointer(pointer).and_then(Value::as_i64)
+        object::at(&self.value, pointer).and_then(Value::as_i64)
     }
 
     /// A text anywhere in it, by JSON pointer.
     pub fn text(&self, pointer: &str) -> Option<&str> {
-        self.value.pointer(pointer).and_then(Value::as_str)
+        object::at(&self.value, pointer).and_then(Value::as_str)
     }
 }
 

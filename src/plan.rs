@@ -50,6 +50,10 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// The record to keep once everything is done; the intent is kept before the first step.
     pub inventory: Inventory,
+    /// Whether the record that is there says otherwise, so that it has to be kept even if nothing
+    /// else is to be done.
+    #[serde(default)]
+    pub is_record_due: bool,
     /// How to reach each database.
     pub databases: Vec<DatabaseScope>,
 }
@@ -242,6 +246,11 @@ impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Whether there is anything to carry out, be it only to keep the record.
+    pub fn is_due(&self) -> bool {
+        !self.steps.is_empty() || self.is_record_due
     }
 
     /// Addresses whose coming the plan waits for.

@@ -6,10 +6,14 @@
 //! 46 bugs in ten operators (Sieve, OSDI '22; research E §1.1): an exhaustive place for each fault
 //! instead of a lucky one, and a second actor besides crashes.
 
+mod conduct;
 pub mod fault;
+pub mod forecast;
 pub mod matrix;
 mod mischief;
 pub mod rules;
 pub mod scene;
 pub mod soak;
+pub mod told;
+pub mod traces;
 pub mod trial;

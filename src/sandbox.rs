@@ -35,6 +35,7 @@ mod scheduler;
 mod databases;
 mod nodes;
 mod furniture;
+mod copied;
 mod trouble;
 mod controllers;
 mod look;

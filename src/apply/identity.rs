@@ -2,6 +2,8 @@
 //! cluster that answers in the old one's place (rule 10): the id is put on record the moment it is
 //! first seen, and another one ends the run.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::Mutex;
 
 use super::hold::Hold;
@@ -9,7 +11,7 @@ use super::step::End;
 use crate::inventory::Inventory;
 use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::Plan;
-use crate::world::World;
+use crate::world::{Refused, World};
 
 /// The record a run goes on with: as the plan means it, with the ids that were put on record since.
 /// An error says what is amiss.
@@ -40,12 +42,14 @@ pub struct Identities<'a, W: World> {
     plan: &'a Plan,
     hold: &'a Hold<'a, W>,
     record: Mutex<Inventory>,
+    /// Whether it is not known if the record was kept.
+    in_doubt: AtomicBool,
 }
 
 impl<'a, W: World> Identities<'a, W> {
     /// Those of a run whose record was kept as this.
     pub fn of(world: &'a W, plan: &'a Plan, hold: &'a Hold<'a, W>, record: Inventory) -> Self {
-        Self { world, plan, hold, record: Mutex::new(record) }
+        Self { world, plan, hold, record: Mutex::new(record), in_doubt: AtomicBool::new(false) }
     }
 
     /// Compares every database that was seen with who it was. One that is seen for the first time is
@@ -64,11 +68,21 @@ impl<'a, W: World> Identities<'a, W> {
                     let Some(cluster) = record.clusters.get_mut(name) else { continue };
                     cluster.cluster_id.clone_from(id);
                     self.hold.confirm().await?;
-                    self.world.keep(&record).await?;
+                    let kept = self.world.keep(&record).await;
+                    if let Err(Refused::Unknown(_)) = kept {
+                        self.in_doubt.store(true, Ordering::Relaxed);
+                    }
+                    kept?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// That no answer came when the record was last written, if so.
+    pub fn record_in_doubt(&self) -> Option<End> {
+        let why = "no answer came when it was last written; it may still be written";
+        self.in_doubt.load(Ordering::Relaxed).then(|| End::Unknown(why.to_owned()))
     }
 
     /// The record with all that was put on it.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::inventory::Inventory;
-use crate::object::{LABEL_STACK, ObjectKey};
-use crate::observed::Scope;
+use crate::object::{Kind, LABEL_STACK, ObjectKey};
+use crate::observed::{List, Scope};
 use crate::plan::{Plan, Purpose};
 use crate::world::World;
 
@@ -31,6 +31,11 @@ pub async fn settle<W: World>(
     outcome: &mut Outcome,
 ) -> bool {
     let complete = outcome.done.len() == plan.steps.len();
+    // An earlier writing may still arrive, and would undo a later one.
+    if let Some(end) = identities.record_in_doubt() {
+        outcome.miss_the_record(&end);
+        return false;
+    }
     let result = match what_is_there(world, plan, identities, outcome).await {
         Ok(record) if plan.purpose == Purpose::Destroy && complete && record.items.is_empty() => {
             drop_it(world, hold, plan).await.map(|()| true)
@@ -39,7 +44,7 @@ pub async fn settle<W: World>(
         Err(end) => Err(end),
     };
     result.unwrap_or_else(|end| {
-        outcome.record.get_or_insert(end.tell().1.to_owned());
+        outcome.miss_the_record(&end);
         false
     })
 }
@@ -64,7 +69,13 @@ async fn what_is_there<W: World>(
     identities: &Identities<'_, W>,
     outcome: &mut Outcome,
 ) -> Result<Inventory, End> {
+    let claims = List {
+        kind: Kind::PersistentVolumeClaim,
+        namespace: Some(plan.namespace.clone()),
+        labels: [(LABEL_STACK.to_owned(), plan.stack.clone())].into(),
+    };
     let scope = Scope {
+        lists: vec![claims],
         gets: plan.inventory.items.keys().cloned().collect(),
         databases: plan.databases.clone(),
         ..Scope::default()
@@ -80,6 +91,10 @@ async fn what_is_there<W: World>(
         Some(live) => item.uid == live.uid() || live.label(LABEL_STACK) == Some(&plan.stack),
         None => doubtful.contains(key),
     });
+    // Claims are made by their StatefulSets, not by steps.
+    for (key, _) in seen.of_kind(Kind::PersistentVolumeClaim) {
+        record.items.entry(key.clone()).or_default();
+    }
     for (key, item) in &mut record.items {
         if let Some(live) = seen.objects.get(key) {
             live.uid().clone_into(&mut item.uid);

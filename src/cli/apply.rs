@@ -43,17 +43,18 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
-    if plan.steps.is_empty() {
+    if !plan.is_due() {
         return Ok(Exit::Done);
     }
-    if !options.auto_approve {
+    // The record alone is tsinfra's own affair.
+    if !options.auto_approve && !plan.steps.is_empty() {
         let question =
             format!("Apply this to stack `{}` {}?", plan.stack, render::plan::place(&plan));
         confirm::ask(&question, "yes", "--auto-approve", screen)?;
     }
     let patience = options.lock.patience;
     let exit = runtime.block_on(carry_out(&world, &plan, patience, options.json, screen))?;
-    if exit == Exit::Done && !options.json {
+    if exit == Exit::Done && !options.json && !plan.steps.is_empty() {
         screen.print(&render::outcome::reach(&source.stack));
     }
     Ok(exit)
@@ -111,7 +112,7 @@ fn saved_plan(
             exit: Exit::Halted,
         });
     }
-    if plan.steps.is_empty() {
+    if !plan.is_due() {
         return Ok(Exit::Done);
     }
     planning::runtime()?.block_on(carry_out(
@@ -170,7 +171,7 @@ fn conclude(plan: &Plan, outcome: &Outcome, json: bool, screen: &Screen) {
     if json {
         let left = plan.steps.len() - outcome.done.len();
         screen.json_line(&render::json::ended(plan, complete, left));
-    } else if complete && !plan.steps.is_empty() {
+    } else if complete {
         screen.print(&render::outcome::complete(plan, screen.paint));
     } else if !complete {
         screen.print(&render::outcome::halted(plan, outcome, screen.paint));

@@ -86,6 +86,14 @@ Examples:
   tsinfra status stack.toml --json
 POD says `ready` or why not; DATABASE is the member's id and state in the database's own words.";
 
+const REHEARSE_EXAMPLES: &str = "\
+Examples:
+  tsinfra rehearse stack.toml
+  tsinfra rehearse stack.toml --destroy --consent cluster.history
+  tsinfra rehearse stack.toml --quick            crashes only
+The live state is read once and copied into the sandbox; the plan is run there, again with a crash
+after each of its actions, and with every kind of fault at each of its requests. Nothing is written.";
+
 const UNLOCK_EXAMPLES: &str = "\
 Examples:
   tsinfra unlock stack.toml
@@ -119,6 +127,9 @@ pub(super) enum Verb {
     /// Show a stack with all defaults filled in, or a saved plan
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowOptions),
+    /// Run the plan on a simulated copy of the world, with and without faults; changes nothing
+    #[command(after_help = REHEARSE_EXAMPLES)]
+    Rehearse(RehearseOptions),
     /// Show members, pods, claims and the database's own view side by side
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusOptions),
@@ -144,6 +155,7 @@ impl Verb {
             Self::Apply(options) => options.json,
             Self::Destroy(options) => options.json,
             Self::Show(options) => options.json,
+            Self::Rehearse(options) => options.json,
             Self::Status(options) => options.json,
             Self::Version(options) => options.json,
             Self::Graph(_) | Self::Completions(_) | Self::Unlock(_) => false,
@@ -314,6 +326,24 @@ pub(super) struct StatusOptions {
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Options of `rehearse`.
+#[derive(Debug, Args)]
+pub(super) struct RehearseOptions {
+    #[command(flatten)]
+    pub(super) stack: StackArgument,
+    /// Rehearse the end of the stack instead
+    #[arg(long)]
+    pub(super) destroy: bool,
+    /// Try only a crash after each action, no other faults
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) consent: ConsentOptions,
 }
 
 /// Options of `graph`.

@@ -27,10 +27,10 @@ pub(super) fn run(
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
-    if plan.steps.is_empty() {
+    if !plan.is_due() {
         return Ok(Exit::Done);
     }
-    if !options.auto_approve {
+    if !options.auto_approve && !plan.steps.is_empty() {
         let place = render::plan::place(&plan);
         let question = format!("Destroy stack `{}` {place}? Type its name to confirm.", plan.stack);
         confirm::ask(&question, &plan.stack, "--auto-approve", screen)?;

@@ -1,6 +1,8 @@
 //! The name of a field inside an object, and which lists and maps are owned as a whole.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Bound;
 
 use serde_json::Value;
 
@@ -36,7 +38,9 @@ pub enum Shape {
 /// and `-map-type` marks of the API's OpenAPI schema (v1.36) for the kinds tsinfra writes.
 pub fn shape_of(path: &Path) -> Shape {
     let Some(Element::Field(name)) = path.0.last() else { return Shape::Granular };
-    let inside = |what: &str| path.0.iter().any(|element| *element == Element::Field(what.into()));
+    let inside = |what: &str| {
+        path.0.iter().any(|element| matches!(element, Element::Field(name) if name == what))
+    };
     match name.as_str() {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => {
             Shape::Keyed(&["name"])
@@ -57,6 +61,16 @@ pub fn covers(outer: &str, inner: &str) -> bool {
     inner
         .strip_prefix(outer)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('['))
+}
+
+/// Whether a path text names one of these fields, something inside one, or what one is inside of:
+/// whether one of them [`covers`] it or it covers one of them. Not every one of them is looked at.
+pub fn touches(fields: &BTreeSet<String>, path: &str) -> bool {
+    let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
+    let covered = ends.filter_map(|end| path.get(..end)).any(|outer| fields.contains(outer));
+    let from = (Bound::Included(path), Bound::Unbounded);
+    let mut beginning = fields.range::<str, _>(from).take_while(|field| field.starts_with(path));
+    covered || beginning.any(|field| covers(path, field))
 }
 
 impl Element {

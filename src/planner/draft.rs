@@ -59,6 +59,7 @@ impl PlanDraft {
         for step in self.steps.values_mut() {
             step.after.retain(|before| ids.contains(before));
         }
+        let is_record_due = !inventory.says_the_same(input.observed.inventory.as_ref());
         Plan {
             format: PLAN_FORMAT,
             stack: input.stack.name.clone(),
@@ -71,6 +72,7 @@ impl PlanDraft {
             conflicts: self.conflicts.into_iter().collect(),
             notes: self.notes,
             inventory,
+            is_record_due,
             databases: crate::desired::members::databases(input.stack),
         }
     }

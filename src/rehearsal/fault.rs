@@ -25,6 +25,8 @@ pub enum Fault {
     Refused,
     /// The next look shows the world as it was before the effect.
     StaleLook,
+    /// The server answers the next look by an error.
+    LookFails,
     /// The process is stopped before the request, longer than the lock lasts, and goes on when
     /// another apply has run through.
     Paused,
@@ -64,7 +66,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::RequestLost,
@@ -74,6 +76,7 @@ impl Fault {
         Self::Twice,
         Self::Refused,
         Self::StaleLook,
+        Self::LookFails,
         Self::Paused,
         Self::Rival,
         Self::AnotherDatabase,
@@ -107,6 +110,11 @@ impl Fault {
                 | Self::AnotherDatabase
                 | Self::FieldEdited
         )
+    }
+
+    /// Whether it may hit the last request of a run, which lets the lock go; then it runs out.
+    pub(super) fn leaves_the_lock(self) -> bool {
+        matches!(self, Self::RequestLost | Self::Late | Self::Refused | Self::LookFails)
     }
 
     /// Whether somebody else changes what the stack describes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use db_engine::cluster::Role;
 
 use super::fault::Fault;
-use super::trial::{self, Report, Trial};
+use super::trial::{self, Executor, Ours, Report, Trial};
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::{Stack, TierKind};
@@ -49,28 +49,39 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (what, base, stack, purpose) in all {
         let consents = if purpose == Purpose::Destroy { consents.clone() } else { Vec::new() };
-        let trial = Trial { stack, purpose, consents: &consents, faults: BTreeMap::new() };
-        let straight = trial::run(base, &trial).await;
-        operations.push(Operation {
-            name: format!("{name}: {what}"),
-            base: base.clone(),
-            stack: stack.clone(),
-            purpose,
-            consents,
-            straight,
-        });
+        let name = format!("{name}: {what}");
+        operations.push(Operation::new(name, base.clone(), stack.clone(), purpose, consents).await);
     }
     operations
 }
 
 impl Operation {
+    /// An operation on a world, and how it goes without a fault.
+    pub async fn new(
+        name: String,
+        base: Cluster,
+        stack: Stack,
+        purpose: Purpose,
+        consents: Vec<String>,
+    ) -> Self {
+        let faults = BTreeMap::new();
+        let trial = Trial { stack: &stack, purpose, consents: &consents, faults };
+        let straight = trial::run(&base, &trial, &Ours).await;
+        Self { name, base, stack, purpose, consents, straight }
+    }
+
     /// Tries it with faults. What is left in the end must be what is left without them, unless
     /// somebody else interfered.
     pub async fn under(&self, faults: BTreeMap<usize, Fault>) -> Report {
+        self.by(&Ours, faults).await
+    }
+
+    /// Tries it with faults, carried out by somebody else.
+    pub async fn by(&self, executor: &impl Executor, faults: BTreeMap<usize, Fault>) -> Report {
         let interfered = faults.values().any(|fault| fault.is_interference());
         let trial =
             Trial { stack: &self.stack, purpose: self.purpose, consents: &self.consents, faults };
-        let mut report = trial::run(&self.base, &trial).await;
+        let mut report = trial::run(&self.base, &trial, executor).await;
         if !interfered && report.left != self.straight.left {
             let (here, there) = (&report.left, &self.straight.left);
             let differing: Vec<&String> = here.symmetric_difference(there).collect();
@@ -81,7 +92,7 @@ impl Operation {
 }
 
 /// A world with what a stack expects to find.
-fn furnished(stack: &Stack) -> Cluster {
+pub fn furnished(stack: &Stack) -> Cluster {
     let mut furniture = Furniture::of(stack);
     // One machine more than the first members need, for the one that is added.
     for number in 1..=4 {
@@ -93,10 +104,10 @@ fn furnished(stack: &Stack) -> Cluster {
 }
 
 /// The world after a stack was applied to it.
-async fn lived(base: &Cluster, stack: &Stack) -> Cluster {
+pub async fn lived(base: &Cluster, stack: &Stack) -> Cluster {
     let scene = super::scene::Scene::new(base, stack);
     let trial = Trial { stack, purpose: Purpose::Apply, consents: &[], faults: BTreeMap::new() };
-    trial::converge(&scene, &trial).await;
+    trial::converge(&scene, &trial, &Ours).await;
     scene.sandbox.snapshot()
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::inventory::Inventory;
 use crate::lock::Lock;
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey, at};
 use crate::plan::step::Action;
 use crate::sandbox::Cluster;
 use crate::stack::{Reclaim, Stack};
@@ -41,6 +41,9 @@ pub struct Rules {
     replicas: BTreeMap<ObjectKey, u64>,
     /// Ready members of each quorum domain when all of it was last ready.
     full: BTreeMap<(String, String), usize>,
+    /// The fewest members of each quorum domain that were ready since all of it were, and how many
+    /// that was.
+    fewest: BTreeMap<(String, String), (usize, usize)>,
     /// Clusters being taken down, whose quorum no longer counts.
     ending: BTreeSet<String>,
     /// Whether somebody else takes members away, so that their number says nothing of us.
@@ -49,6 +52,8 @@ pub struct Rules {
     recordless: bool,
     /// Effects of each actor that no longer held the lock.
     late: BTreeMap<String, usize>,
+    /// The version of the lock, and when it was written, on the virtual clock in milliseconds.
+    lock_written: (String, u64),
 }
 
 impl Rules {
@@ -88,6 +93,12 @@ impl Rules {
         self.wrong.iter().cloned().collect()
     }
 
+    /// The fewest members of each quorum domain (cluster, domain) that were ready since all of it were,
+    /// and how many all are.
+    pub fn fewest(&self) -> BTreeMap<(String, String), (usize, usize)> {
+        self.fewest.clone()
+    }
+
     /// Notes that a rule is broken.
     pub fn say(&mut self, what: impl Into<String>) {
         self.wrong.insert(what.into());
@@ -119,20 +130,39 @@ impl Rules {
         }
     }
 
-    /// Rule 11: only the holder of the lock writes, and its intent stands in the lock; but for the one
-    /// effect whose compare-and-swap came before the lock was lost.
-    fn lock_is_held(&mut self, cluster: &Cluster, actor: &Actor<'_>, object: &ObjectKey) {
+    /// Judges a writing of the record that was carried out, by the world as it was before (rule 11).
+    pub fn judge_record(&mut self, cluster: &Cluster, actor: &Actor<'_>) {
         let Some(holder) = actor.holder else { return };
+        self.holds_the_lock(cluster, holder, &Inventory::key(&self.namespace, &self.stack));
+    }
+
+    /// When the lock was last written, on the virtual clock in milliseconds.
+    pub fn lock_written_ms(&self) -> u64 {
+        self.lock_written.1
+    }
+
+    /// Whether an actor holds the lock; it may write once without, see [`Self::lock_is_held`].
+    fn holds_the_lock(&mut self, cluster: &Cluster, holder: &str, object: &ObjectKey) -> bool {
         let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
-        let now = lease.map(|lease| text(lease, "/spec/holderIdentity"));
-        if now != Some(holder) {
+        let held = lease.map(|lease| text(lease, "/spec/holderIdentity")) == Some(holder);
+        if !held {
             let late = self.late.entry(holder.to_owned()).or_default();
             *late += 1;
             if *late > 1 {
                 self.say(format!("rule 11: {holder} writes {object} without the lock"));
             }
+        }
+        held
+    }
+
+    /// Rule 11: only the holder of the lock writes, and its intent stands in the lock; but for the one
+    /// effect whose compare-and-swap came before the lock was lost.
+    fn lock_is_held(&mut self, cluster: &Cluster, actor: &Actor<'_>, object: &ObjectKey) {
+        let Some(holder) = actor.holder else { return };
+        if !self.holds_the_lock(cluster, holder, object) {
             return;
         }
+        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
         let intent = actor.late
             || lease.is_some_and(|lease| {
                 lease["metadata"]["annotations"].to_string().contains(&object.to_string())
@@ -250,7 +280,7 @@ impl Rules {
             self.say(format!("rule 9: {claim} is deleted without consent"));
         }
         let user = cluster.of_kind(Kind::Pod).find(|(_, pod)| {
-            let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array);
+            let volumes = at(pod, "/spec/volumes").and_then(Value::as_array);
             volumes
                 .into_iter()
                 .flatten()
@@ -290,6 +320,11 @@ impl Rules {
             .map(|(key, _)| format!("rule 1: {key} of others is not as it was"))
             .collect();
         self.wrong.extend(changed);
+        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
+        let version = lease.map(|lease| text(lease, "/metadata/resourceVersion"));
+        if version.is_some_and(|version| version != self.lock_written.0) {
+            self.lock_written = (version.unwrap_or_default().to_owned(), cluster.clock_ms);
+        }
         self.claims_stay(cluster);
         if !self.lenient {
             self.sets_never_shrink(cluster);
@@ -362,6 +397,12 @@ impl Rules {
         for (place, asked) in &asked {
             let ready = ready.get(place).copied().unwrap_or(0);
             let full = self.full.get(place).copied();
+            if let Some(full) = full.filter(|_| !self.ending.contains(&place.0)) {
+                let fewest = self.fewest.entry(place.clone()).or_insert((ready, full));
+                if ready < fewest.0 {
+                    *fewest = (ready, full);
+                }
+            }
             if ready == *asked {
                 self.full.insert(place.clone(), ready);
             } else if full.is_some_and(|full| ready + 1 < full) && !self.ending.contains(&place.0) {
@@ -382,17 +423,17 @@ impl Rules {
 
     /// Whether a volume is bound to a claim of the stack.
     fn is_of_our_claim(&self, cluster: &Cluster, volume: &Value) -> bool {
-        let claim = volume.pointer("/spec/claimRef/uid");
+        let claim = at(volume, "/spec/claimRef/uid");
         let mut claims = cluster.of_kind(Kind::PersistentVolumeClaim);
         claim.is_some()
-            && claims.any(|(_, live)| self.is_ours(live) && live.pointer("/metadata/uid") == claim)
+            && claims.any(|(_, live)| self.is_ours(live) && at(live, "/metadata/uid") == claim)
     }
 }
 
 /// What restarts members when it differs and the server fills in nothing: images, resources, and
 /// variables with a value.
-fn pod_parts(set: &Value) -> Vec<Value> {
-    let containers = set.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+pub(super) fn pod_parts(set: &Value) -> Vec<Value> {
+    let containers = at(set, "/spec/template/spec/containers").and_then(Value::as_array);
     let mut parts = Vec::new();
     for container in containers.into_iter().flatten() {
         parts.extend(["image", "resources"].map(|part| container[part].clone()));
@@ -407,17 +448,17 @@ fn holds_data(volume: &Value) -> bool {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    at(value, pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn label<'a>(value: &'a Value, name: &str) -> &'a str {
-    let labels = value.pointer("/metadata/labels");
+    let labels = at(value, "/metadata/labels");
     labels.and_then(|labels| labels.get(name)?.as_str()).unwrap_or_default()
 }
 
 /// The quorum domain of a StatefulSet's members.
 fn domain(set: &Value) -> &str {
-    let labels = set.pointer("/spec/template/metadata/labels");
+    let labels = at(set, "/spec/template/metadata/labels");
     labels.and_then(|labels| labels.get(LABEL_DOMAIN)?.as_str()).unwrap_or_default()
 }
 
@@ -430,8 +471,8 @@ fn pods_of<'a>(cluster: &'a Cluster, set: &'a ObjectKey) -> impl Iterator<Item =
 }
 
 fn is_ready(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let conditions = at(pod, "/status/conditions").and_then(Value::as_array);
     let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
-    pod.pointer("/metadata/deletionTimestamp").is_none()
+    at(pod, "/metadata/deletionTimestamp").is_none()
         && conditions.is_some_and(|all| all.iter().any(ready))
 }

@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::conduct::{Conduct, Moment};
 use super::fault::Fault;
 use super::mischief::Mischief;
 use super::rules::{Actor, Rules};
 use crate::inventory::Inventory;
-use crate::lock::{REQUEST, TERM};
+use crate::lock::{Lock, REQUEST, TERM};
 use crate::object::ObjectKey;
 use crate::observed::{Observed, Scope};
+use crate::plan::Plan;
 use crate::plan::step::Action;
 use crate::sandbox::{Cluster, Sandbox};
 use crate::stack::Stack;
@@ -45,11 +47,15 @@ pub struct Scene {
     pub other_is_through: Cell<bool>,
     /// Whether another actor is to begin.
     pub rival_begins: Cell<bool>,
+    /// The world at the moment an actor was killed.
+    pub at_the_crash: RefCell<Option<Cluster>>,
+    /// Actions that were asked for by the actor with faults: the number of the effect, and what.
+    pub actions: RefCell<Vec<(usize, String)>>,
 }
 
 /// A request that may change something.
 #[derive(Clone, Debug)]
-enum Deed {
+pub(super) enum Deed {
     Perform(Action),
     Keep(Box<Inventory>),
     Drop,
@@ -68,6 +74,8 @@ impl Scene {
             held_up: RefCell::default(),
             other_is_through: Cell::new(false),
             rival_begins: Cell::new(false),
+            at_the_crash: RefCell::default(),
+            actions: RefCell::default(),
         }
     }
 
@@ -124,8 +132,14 @@ impl Scene {
             }
         });
         // What the server refuses is no harm done.
-        if let (Deed::Perform(action), Ok(_)) = (deed, &outcome) {
-            self.rules.borrow_mut().judge(&before, actor, action);
+        match (deed, &outcome) {
+            (Deed::Perform(action), Ok(_)) => {
+                self.rules.borrow_mut().judge(&before, actor, action);
+            }
+            (Deed::Keep(_) | Deed::Drop, Ok(_)) => {
+                self.rules.borrow_mut().judge_record(&before, actor);
+            }
+            _ => {}
         }
         self.check();
         outcome
@@ -133,7 +147,7 @@ impl Scene {
 }
 
 /// The sandbox answers at once.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut task = std::task::Context::from_waker(std::task::Waker::noop());
     loop {
@@ -143,15 +157,22 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// An action in a few words.
+pub(super) fn named(action: &Action) -> String {
+    match action {
+        Action::Create { object, .. } => format!("create {object}"),
+        Action::Update { object, .. } => format!("update {object}"),
+        Action::Delete { object, .. } => format!("delete {object}"),
+        Action::Hold { volume, .. } => format!("hold {volume}"),
+        Action::Purge { volume, .. } => format!("purge {volume}"),
+        Action::Await => "wait".to_owned(),
+    }
+}
+
 impl std::fmt::Display for Deed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Perform(Action::Create { object, .. }) => write!(f, "create {object}"),
-            Self::Perform(Action::Update { object, .. }) => write!(f, "update {object}"),
-            Self::Perform(Action::Delete { object, .. }) => write!(f, "delete {object}"),
-            Self::Perform(Action::Hold { volume, .. }) => write!(f, "hold {volume}"),
-            Self::Perform(Action::Purge { volume, .. }) => write!(f, "purge {volume}"),
-            Self::Perform(_) => f.write_str("wait"),
+            Self::Perform(action) => f.write_str(&named(action)),
             Self::Keep(_) => f.write_str("keep the record"),
             Self::Drop => f.write_str("drop the record"),
             Self::Swap(_, manifest, _) => {
@@ -176,6 +197,11 @@ pub struct Faulty<'a> {
     /// The world as the next look shows it, if not as it is.
     stale: RefCell<Option<Cluster>>,
     known: RefCell<Option<Cluster>>,
+    /// Whether the next look is answered by an error.
+    blind: Cell<bool>,
+    conduct: RefCell<Conduct>,
+    /// Whether its actions are listed.
+    is_watched: bool,
     /// Picks among pods, machines and sets.
     pick: usize,
 }
@@ -199,13 +225,38 @@ impl<'a> Faulty<'a> {
             dead: Cell::new(false),
             stale: RefCell::default(),
             known: RefCell::default(),
+            blind: Cell::new(false),
+            conduct: RefCell::default(),
+            is_watched: false,
             pick,
         }
+    }
+
+    /// The same, and its actions are listed in the scene.
+    pub(super) fn watched(self) -> Self {
+        Self { is_watched: true, ..self }
     }
 
     /// How many effects there were.
     pub fn effects(&self) -> usize {
         self.effects.get()
+    }
+
+    /// This actor carries out a plan.
+    pub(super) fn begins(&self, plan: &Plan) {
+        self.conduct.borrow_mut().begins(plan);
+    }
+
+    /// This actor has done all it meant to: the lock must not be its any more.
+    pub(super) fn has_let_go(&self) {
+        let scene = self.scene;
+        let lease = Lock::key(&scene.namespace, &scene.stack);
+        let held = scene.sandbox.snapshot().get(&lease).is_some_and(|lease| {
+            lease.pointer("/spec/holderIdentity").and_then(Value::as_str) == Some(&self.holder)
+        });
+        if held && !self.faults.values().any(|fault| fault.leaves_the_lock()) {
+            scene.rules.borrow_mut().say("lock: it is held though all is done");
+        }
     }
 
     /// Runs until it ends, or the process dies.
@@ -222,6 +273,7 @@ impl<'a> Faulty<'a> {
     async fn die<T>(&self) -> T {
         self.scene.note(&format!("{}: is killed", self.holder));
         self.dead.set(true);
+        *self.scene.at_the_crash.borrow_mut() = Some(self.scene.sandbox.snapshot());
         pending().await
     }
 
@@ -231,15 +283,23 @@ impl<'a> Faulty<'a> {
         let number = self.effects.get();
         self.effects.set(number + 1);
         let fault = self.faults.get(&number).copied();
+        self.watch(&deed);
         let with = fault.map_or(String::new(), |fault| format!("  <- {fault}"));
         self.scene.note(&format!("{} {number}: {deed}{with}", self.holder));
+        if self.is_watched && matches!(deed, Deed::Perform(_)) {
+            self.scene.actions.borrow_mut().push((number, deed.to_string()));
+        }
         match fault {
             Some(Fault::CrashBefore) => return self.die().await,
-            Some(Fault::RequestLost) => return Err(unknown()),
+            Some(Fault::RequestLost) => {
+                self.conduct.borrow_mut().unanswered(&deed);
+                return Err(unknown());
+            }
             Some(Fault::Refused) => {
                 return Err(Refused::Denied("refused for no reason".to_owned()));
             }
             Some(Fault::Late) => {
+                self.conduct.borrow_mut().unanswered(&deed);
                 let at = self.scene.sandbox.elapsed() + HELD_UP;
                 let late = (at, self.holder.clone(), self.may_end, deed);
                 self.scene.held_up.borrow_mut().push(late);
@@ -249,6 +309,7 @@ impl<'a> Faulty<'a> {
             Some(Fault::StaleLook) => {
                 *self.stale.borrow_mut() = Some(self.scene.sandbox.snapshot())
             }
+            Some(Fault::LookFails) => self.blind.set(true),
             Some(Fault::Paused) => self.pause().await,
             Some(Fault::Rival) => self.scene.rival_begins.set(true),
             Some(fault) => self.disturb(fault),
@@ -264,13 +325,33 @@ impl<'a> Faulty<'a> {
         let outcome = self.scene.carry(&actor, &deed);
         match fault {
             Some(Fault::CrashAfter) => self.die().await,
-            Some(Fault::AnswerLost) => Err(unknown()),
+            Some(Fault::AnswerLost) => {
+                self.conduct.borrow_mut().unanswered(&deed);
+                Err(unknown())
+            }
             Some(Fault::Twice) => {
                 drop(self.scene.carry(&actor, &deed));
                 outcome
             }
             _ => outcome,
         }
+    }
+
+    /// Asks how this actor behaves with what it is about to ask for.
+    fn watch(&self, deed: &Deed) {
+        let known = self.known.borrow();
+        let wrong = self.scene.sandbox.disturb(|cluster| {
+            let mut rules = self.scene.rules.borrow_mut();
+            rules.after(cluster);
+            let moment = Moment {
+                holder: &self.holder,
+                now: cluster,
+                known: known.as_ref(),
+                lock_written_ms: rules.lock_written_ms(),
+            };
+            self.conduct.borrow_mut().judge(deed, &moment)
+        });
+        wrong.into_iter().for_each(|wrong| self.scene.rules.borrow_mut().say(wrong));
     }
 
     /// Stands still until the lock has run out and another apply has run through.
@@ -339,6 +420,10 @@ impl World for Faulty<'_> {
 
     async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
         self.turn().await;
+        if self.blind.take() {
+            let why = "the server does not answer".to_owned();
+            return Err(Unseen { doing: "looking".to_owned(), why });
+        }
         let stale = self.stale.borrow_mut().take();
         let (seen, world) = match stale {
             Some(old) => {
@@ -348,6 +433,9 @@ impl World for Faulty<'_> {
             None => (self.scene.sandbox.look(scope).await, self.scene.sandbox.snapshot()),
         };
         *self.known.borrow_mut() = Some(world);
+        if let Ok(seen) = &seen {
+            self.conduct.borrow_mut().looked(scope, seen);
+        }
         seen
     }
 

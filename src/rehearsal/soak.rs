@@ -1,6 +1,8 @@
 //! Many trials: every place for every fault, or faults drawn from a seed; what fails is made small.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::fault::Fault;
 use super::matrix::Operation;
@@ -18,7 +20,7 @@ pub struct Failure {
 }
 
 /// Each fault at each effect of each operation, one at a time: operation and faults.
-pub fn every_place(operations: &[Operation]) -> Vec<(usize, BTreeMap<usize, Fault>)> {
+pub fn every_place(operations: &[Operation]) -> Vec<Place> {
     let mut places = Vec::new();
     for (index, operation) in operations.iter().enumerate() {
         for effect in 0..operation.straight.effects.max(1) {
@@ -31,7 +33,7 @@ pub fn every_place(operations: &[Operation]) -> Vec<(usize, BTreeMap<usize, Faul
 }
 
 /// One to three faults in one operation, from a seed.
-pub fn drawn(operations: &[Operation], seed: u64) -> (usize, BTreeMap<usize, Fault>) {
+pub fn drawn(operations: &[Operation], seed: u64) -> Place {
     let mut state = seed;
     let mut draw = |below: usize| {
         // splitmix64 (Steele, Lea, Flood 2014).
@@ -46,6 +48,54 @@ pub fn drawn(operations: &[Operation], seed: u64) -> (usize, BTreeMap<usize, Fau
     let effects = operations[index].straight.effects.max(1);
     let faults = (0..=draw(3)).map(|_| (draw(effects), Fault::ALL[draw(Fault::ALL.len())]));
     (index, faults.collect())
+}
+
+/// A place for each trial: the operation's number, and what goes wrong at which of its effects.
+pub type Place = (usize, BTreeMap<usize, Fault>);
+
+/// How many trials went well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Trials.
+    pub trials: usize,
+    /// Plain runs after all of them.
+    pub reruns: usize,
+    /// Plain runs after one of them, at most.
+    pub reruns_max: usize,
+}
+
+/// Tries all of them, on every core. Failures come in the order of their places.
+pub fn try_all(operations: &[Operation], places: &[Place]) -> (Tally, Vec<Failure>) {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let work = || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some((index, faults)) = places.get(number) else { return };
+            let result = runtime.block_on(attempt(&operations[*index], faults.clone()));
+            if let Ok(mut results) = results.lock() {
+                results.insert(number, result);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let (mut tally, mut failures) = (Tally::default(), Vec::new());
+    for result in results.into_inner().unwrap_or_default().into_values() {
+        tally.trials += 1;
+        match result {
+            Ok(report) => {
+                tally.reruns += report.reruns;
+                tally.reruns_max = tally.reruns_max.max(report.reruns);
+            }
+            Err(failure) => failures.push(*failure),
+        }
+    }
+    (tally, failures)
 }
 
 /// Tries it; a failure is made smaller by leaving out faults it does not need.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
+use super::conduct;
 use super::fault::Fault;
 use super::scene::{Faulty, Scene};
+use super::traces::Traces;
 use crate::apply::hold::Claim;
 use crate::apply::{self, Outcome};
 use crate::lock::{REQUEST, TERM};
@@ -16,6 +18,7 @@ use crate::plan::{Plan, Purpose};
 use crate::sandbox::Cluster;
 use crate::stack::Stack;
 use crate::survey::{self, NoPlan, Request};
+use crate::world::World as _;
 
 /// Plain runs that may be needed after the one with faults.
 pub const RERUNS_MAX: usize = 3;
@@ -49,27 +52,70 @@ pub struct Report {
     pub journal: Vec<String>,
     /// What was there of the stack in the end.
     pub left: BTreeSet<String>,
+    /// How long the run with faults took, by the simulated clock.
+    pub took: Duration,
+    /// The actions of the run with faults: the number of the effect, and what was asked for.
+    pub actions: Vec<(usize, String)>,
+    /// The fewest members of each quorum domain (cluster, domain) that were ready since all of it were,
+    /// and how many all are.
+    pub fewest: BTreeMap<(String, String), (usize, usize)>,
+    /// What a crash has left, if there was one.
+    pub traces: Option<Traces>,
+}
+
+/// Who carries plans out: the product in its own way, or, to try the rules themselves, a wrong one.
+#[allow(async_fn_in_trait, reason = "one thread drives a trial; its futures need not be Send")]
+pub trait Executor {
+    /// Reads a plan; what it makes of it is carried out, if nothing in it is refused.
+    fn read(&self, plan: Plan) -> Plan {
+        plan
+    }
+
+    /// Carries a plan out.
+    async fn run(&self, world: &Faulty<'_>, plan: &Plan, claim: &Claim) -> Outcome;
+}
+
+/// The product's own way.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours;
+
+impl Executor for Ours {
+    async fn run(&self, world: &Faulty<'_>, plan: &Plan, claim: &Claim) -> Outcome {
+        let stop = AtomicBool::new(false);
+        apply::run(world, plan, claim, &stop, |_| (), |_| ()).await
+    }
 }
 
 /// Tries it in a world; deterministic.
-pub async fn run(base: &Cluster, trial: &Trial<'_>) -> Report {
+pub async fn run(base: &Cluster, trial: &Trial<'_>, executor: &impl Executor) -> Report {
     let scene = Scene::new(base, trial.stack);
-    let effects = first_run(&scene, trial).await;
+    let effects = first_run(&scene, trial, executor).await;
+    let took = scene.sandbox.elapsed();
+    let fewest = scene.rules.borrow().fewest();
     scene.sandbox.disturb(Cluster::heal);
     scene.pass(REST);
-    let reruns = converge(&scene, trial).await;
+    let reruns = converge(&scene, trial, executor).await;
+    if !trial.faults.values().any(|fault| fault.is_interference()) {
+        let left = scene.sandbox.snapshot();
+        let wrong = conduct::at_the_end(&left, &trial.stack.name, &trial.stack.namespace);
+        wrong.into_iter().for_each(|wrong| scene.rules.borrow_mut().say(wrong));
+    }
     let journal = scene.journal.borrow().clone();
     let wrong = scene.rules.borrow().wrong();
-    Report { wrong, effects, reruns, journal, left: left(&scene.sandbox.snapshot(), trial.stack) }
+    let left = left(&scene.sandbox.snapshot(), trial.stack);
+    let crash = scene.at_the_crash.borrow();
+    let traces = crash.as_ref().map(|crash| Traces::between(base, crash, trial.stack));
+    let actions = scene.actions.borrow().clone();
+    Report { wrong, effects, reruns, journal, left, took, actions, fewest, traces }
 }
 
 /// The run with faults, beside another one if a fault says so.
-async fn first_run(scene: &Scene, trial: &Trial<'_>) -> usize {
+async fn first_run(scene: &Scene, trial: &Trial<'_>, executor: &impl Executor) -> usize {
     let may_end = may_end(trial, &[]);
-    let anna = Faulty::new(scene, "anna", may_end, trial.faults.clone());
+    let anna = Faulty::new(scene, "anna", may_end, trial.faults.clone()).watched();
     let ben = Faulty::new(scene, "ben", may_end, BTreeMap::new());
     let first = async {
-        let end = anna.survive(once(&anna, trial, "anna", trial.consents)).await;
+        let end = anna.survive(once(&anna, trial, "anna", trial.consents, executor)).await;
         scene.rival_begins.set(true);
         end
     };
@@ -79,7 +125,7 @@ async fn first_run(scene: &Scene, trial: &Trial<'_>) -> usize {
             tokio::task::yield_now().await;
         }
         if rival {
-            drop(ben.survive(once(&ben, trial, "ben", trial.consents)).await);
+            drop(ben.survive(once(&ben, trial, "ben", trial.consents, executor)).await);
         }
         scene.other_is_through.set(true);
     };
@@ -94,13 +140,13 @@ async fn first_run(scene: &Scene, trial: &Trial<'_>) -> usize {
 }
 
 /// Plain runs, as a user repeats them, until a plan has nothing to do.
-pub(super) async fn converge(scene: &Scene, trial: &Trial<'_>) -> usize {
+pub(super) async fn converge(scene: &Scene, trial: &Trial<'_>, executor: &impl Executor) -> usize {
     let mut consents: Vec<String> = trial.consents.to_vec();
     let mut last = String::new();
     for rerun in 0..=RERUNS_MAX {
         let name = format!("carla-{rerun}");
         let world = Faulty::new(scene, &name, may_end(trial, &consents), BTreeMap::new());
-        let end = world.survive(once(&world, trial, &name, &consents)).await;
+        let end = world.survive(once(&world, trial, &name, &consents, executor)).await;
         match end {
             Some(Ok((plan, None))) if plan.blocked.is_empty() => return rerun,
             Some(Ok((plan, None))) => {
@@ -140,8 +186,17 @@ fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
 }
 
 fn may_end(trial: &Trial<'_>, consents: &[String]) -> bool {
+    let consented = |name: &String| {
+        let address = format!("cluster.{name}");
+        trial.consents.iter().chain(consents).any(|consent| *consent == address)
+    };
+    let mut clusters = trial.stack.clusters.values();
+    let may_go = |cluster: &crate::stack::Cluster| !cluster.protect || consented(&cluster.name);
     let of_cluster = |address: &String| address.starts_with("cluster.");
-    trial.purpose == Purpose::Destroy || trial.consents.iter().chain(consents).any(of_cluster)
+    match trial.purpose {
+        Purpose::Destroy => clusters.all(may_go),
+        Purpose::Apply => trial.consents.iter().chain(consents).any(of_cluster),
+    }
 }
 
 /// One plan and, if it may be carried out, its run.
@@ -150,11 +205,12 @@ async fn once(
     trial: &Trial<'_>,
     holder: &str,
     consents: &[String],
+    executor: &impl Executor,
 ) -> Result<(Plan, Option<Outcome>), NoPlan> {
     let Trial { stack, purpose, .. } = *trial;
     let request = Request { stack, digest: "of-a-trial", purpose, consents };
-    let plan = survey::plan(world, &request).await?;
-    if !plan.blocked.is_empty() || plan.steps.is_empty() {
+    let plan = executor.read(survey::plan(world, &request).await?);
+    if !plan.blocked.is_empty() || !plan.is_due() {
         return Ok((plan, None));
     }
     let claim = Claim {
@@ -162,8 +218,11 @@ async fn once(
         purpose: "apply".to_owned(),
         patience: 4 * (TERM + REQUEST),
     };
-    let stop = AtomicBool::new(false);
-    let outcome = apply::run(world, &plan, &claim, &stop, |_| (), |_| ()).await;
+    world.begins(&plan);
+    let outcome = executor.run(world, &plan, &claim).await;
+    if outcome.is_complete(&plan) {
+        world.has_let_go();
+    }
     Ok((plan, Some(outcome)))
 }
 

@@ -32,7 +32,7 @@ pub fn plan(plan: &Plan) -> Value {
         "conflicts": plan.conflicts,
         "notes": plan.notes,
         "summary": sum,
-        "applyable": plan.blocked.is_empty() && !plan.steps.is_empty(),
+        "applyable": plan.blocked.is_empty() && plan.is_due(),
         "complete": plan.blocked.is_empty(),
         "errored": false,
     })

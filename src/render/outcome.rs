@@ -14,6 +14,9 @@ use crate::stack::{Cluster, ExposeKind, Stack};
 
 /// The closing lines of a complete run.
 pub fn complete(plan: &Plan, paint: Paint) -> String {
+    if plan.steps.is_empty() {
+        return "The stack's record is up to date.\n".to_owned();
+    }
     let sum = plan.summary();
     match plan.purpose {
         Purpose::Apply => format!(

@@ -50,16 +50,21 @@ pub fn plan(plan: &Plan, style: Style) -> String {
 /// What a plan without changes says.
 pub fn no_changes(plan: &Plan, paint: Paint) -> String {
     let stack = harmless(&brief(&plan.stack, NAME_MAX));
-    match plan.purpose {
-        Purpose::Apply => {
-            let what = paint.strong("No changes.");
-            format!("{what} Stack `{stack}` is as its file says.\n")
-        }
-        Purpose::Destroy => {
-            let what = paint.strong("No changes.");
-            format!("{what} Nothing of stack `{stack}` is there to destroy.\n")
-        }
+    let what = paint.strong("No changes.");
+    let mut text = match plan.purpose {
+        Purpose::Apply => format!("{what} Stack `{stack}` is as its file says.\n"),
+        Purpose::Destroy => format!("{what} Nothing of stack `{stack}` is there to destroy.\n"),
+    };
+    if plan.is_record_due {
+        let verb = match plan.purpose {
+            Purpose::Apply => "apply",
+            Purpose::Destroy => "destroy",
+        };
+        let due =
+            format!("The stack's record is missing or out of date; {verb} brings it up to date.");
+        let _ = writeln!(text, "{}", fold(&due, "", ""));
     }
+    text
 }
 
 fn heading(plan: &Plan) -> String {

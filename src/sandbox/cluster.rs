@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::trouble::Trouble;
 use super::values::{put, text};
-use crate::fields::path::{Path, covers};
+use crate::fields::path::{Path, touches};
 use crate::fields::{hex, leaves};
-use crate::object::{Kind, ObjectKey};
+use crate::object::{Kind, ObjectKey, at};
 use crate::observed::EventNote;
 
 /// Version of the saved state; a file with a higher one is refused.
@@ -249,7 +249,7 @@ fn keeps_owners(key: &ObjectKey) -> bool {
 
 /// Whether an object's deletion has begun.
 pub(super) fn leaving(value: &Value) -> bool {
-    value.pointer("/metadata/deletionTimestamp").is_some()
+    at(value, "/metadata/deletionTimestamp").is_some()
 }
 
 /// An object's uid.
@@ -273,10 +273,7 @@ pub(super) fn transfer(manager: &str, old: &Value, new: &mut SimObject) {
         .map(|(path, _)| path.to_string())
         .collect();
     let names: BTreeSet<String> = after.keys().map(Path::to_string).collect();
-    let stays = |path: &String| {
-        names.iter().any(|name| covers(path, name) || covers(name, path))
-            && !changed.iter().any(|field| covers(path, field) || covers(field, path))
-    };
+    let stays = |path: &String| touches(&names, path) && !touches(&changed, path);
     for paths in new.managers.values_mut() {
         paths.retain(stays);
     }

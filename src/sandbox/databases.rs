@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::selectors::has_all;
 use super::stateful_sets::is_ready;
-use super::values::{list, text};
+use super::values::{self, list, text};
+use crate::object;
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView};
 
@@ -47,6 +48,11 @@ pub(super) fn process_of(pod: &Value) -> Option<Process> {
         let found = kinds.into_iter().find_map(|(kind, name)| Some((kind, env.get(name)?.clone())));
         found.map(|(kind, address)| Process { kind, address, env })
     })
+}
+
+/// Whether a pod runs a member that serves clients, and so is let in by those that only vote.
+pub(super) fn serves_clients(pod: &Value) -> bool {
+    process_of(pod).is_some_and(|process| process.kind == MemberKind::DataNode)
 }
 
 /// A container's environment as its process sees it.
@@ -93,7 +99,7 @@ fn expand(value: &str, env: &BTreeMap<String, String>) -> String {
 /// The name a pod's cluster is kept under.
 fn database_of(key: &ObjectKey, pod: &Value, process: &Process) -> String {
     let label =
-        pod.pointer("/metadata/labels").and_then(|labels| labels.get(LABEL_CLUSTER)?.as_str());
+        object::at(pod, "/metadata/labels").and_then(|labels| labels.get(LABEL_CLUSTER)?.as_str());
     let cluster = label.map_or_else(|| process.value(["cluster_name"; 2]), str::to_owned);
     format!("{}/{cluster}", key.namespace.as_deref().unwrap_or_default())
 }
@@ -152,7 +158,7 @@ pub(super) fn view(cluster: &Cluster, scope: &DatabaseScope) -> DatabaseView {
     let mut asked: Option<String> = None;
     for (key, pod) in cluster.of_kind(Kind::Pod) {
         let ours = key.namespace.as_deref() == Some(&scope.namespace)
-            && has_all(pod.pointer("/metadata/labels").unwrap_or(&Value::Null), &wanted);
+            && has_all(values::at(pod, "/metadata/labels"), &wanted);
         if !ours || !is_ready(pod) {
             continue;
         }
@@ -195,8 +201,8 @@ pub(super) fn forget_the_gone(cluster: &mut Cluster) {
     let mut left: BTreeSet<String> = BTreeSet::new();
     for kind in [Kind::Pod, Kind::PersistentVolumeClaim] {
         for (key, value) in cluster.of_kind(kind) {
-            let label =
-                value.pointer("/metadata/labels").and_then(|all| all.get(LABEL_CLUSTER)?.as_str());
+            let label = object::at(value, "/metadata/labels")
+                .and_then(|all| all.get(LABEL_CLUSTER)?.as_str());
             if let Some(name) = label {
                 left.insert(format!("{}/{name}", key.namespace.as_deref().unwrap_or_default()));
             } else if let Some(process) = process_of(value) {

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use crate::object;
+
 static NULL: Value = Value::Null;
 
 /// What stands at a JSON pointer; null where nothing does.
 pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
-    value.pointer(pointer).unwrap_or(&NULL)
+    object::at(value, pointer).unwrap_or(&NULL)
 }
 
 /// The text at a JSON pointer; empty where there is none.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use tsinfra::fields::path::{covers, touches};
 use tsinfra::fields::{departures, digest, leaves, merge::applied, owned_paths};
 
 /// The fields a manager owns after it sent a manifest: all that are in it.
@@ -278,4 +279,16 @@ fn a_dropped_element_of_a_list_goes_with_its_keys() {
     let foreign = with(vec![variable("kept"), json!({ "name": "dropped", "value": "1", "x": 2 })]);
     let left = applied(&foreign, &one, &owned_by(&both));
     assert_eq!(left, with(vec![variable("kept"), json!({ "name": "dropped", "x": 2 })]));
+}
+
+proptest! {
+    /// Looking only where a field can stand finds what looking everywhere finds.
+    #[test]
+    fn a_field_touches_others_as_each_of_them_tells(
+        fields in prop::collection::btree_set("(\\.[ab]|\\[a\\]|-b){1,4}", 0..8),
+        path in "(\\.[ab]|\\[a\\]|-b){1,4}",
+    ) {
+        let each = fields.iter().any(|field| covers(field, &path) || covers(&path, field));
+        prop_assert_eq!(touches(&fields, &path), each);
+    }
 }

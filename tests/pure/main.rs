@@ -5,6 +5,7 @@ mod fields;
 mod fuzzed;
 mod hostile;
 mod house;
+mod mistaken;
 mod planner;
 mod sandbox;
 mod simulated;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use tsinfra::rehearsal::fault::Fault;
 use tsinfra::rehearsal::matrix::{Operation, operations};
-use tsinfra::rehearsal::soak::{attempt, drawn, every_place};
+use tsinfra::rehearsal::soak::{Place, drawn, every_place, try_all};
 
 const STACKS: [(&str, &str); 3] = [
     ("iotdb-cloud", include_str!("../../stacks/iotdb-cloud.toml")),
@@ -21,6 +21,9 @@ const SAMPLE: usize = 23;
 
 /// Trials with faults drawn from seeds.
 const SEEDS: u64 = 120;
+
+/// Trials of the live half.
+const TRIALS: usize = 20_000;
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -40,24 +43,29 @@ pub(crate) fn all() -> &'static [Operation] {
 }
 
 /// Tries all of them and fails with the smallest journal of the first that failed.
-fn try_all(what: &str, places: impl Iterator<Item = (usize, BTreeMap<usize, Fault>)>) {
-    let (mut trials, mut reruns) = (0, 0);
-    for (index, faults) in places {
-        trials += 1;
-        match block_on(attempt(&all()[index], faults)) {
-            Ok(report) => reruns += report.reruns,
-            Err(failure) => panic!(
-                "{} under {:?}:\n{}\n\n{}",
-                failure.operation,
-                failure.faults,
-                failure.report.wrong.join("\n"),
-                failure.report.journal.join("\n")
-            ),
-        }
+fn all_go_well(what: &str, places: &[Place]) {
+    let begun = std::time::Instant::now();
+    let (tally, failures) = try_all(all(), places);
+    if let Some(failure) = failures.first() {
+        panic!(
+            "{} of {} failed; {} under {:?}:\n{}\n\n{}",
+            failures.len(),
+            places.len(),
+            failure.operation,
+            failure.faults,
+            failure.report.wrong.join("\n"),
+            failure.report.journal.join("\n")
+        );
     }
     #[expect(clippy::print_stdout, reason = "a test says how much it has tried")]
     {
-        println!("{what}: {trials} trials, {reruns} plain runs after them, no rule broken");
+        println!(
+            "{what}: {} trials of {} operations, {} plain runs after them, no rule broken, {:.0} s",
+            tally.trials,
+            all().len(),
+            tally.reruns,
+            begun.elapsed().as_secs_f32()
+        );
     }
 }
 
@@ -79,13 +87,27 @@ fn no_operation_breaks_a_rule_without_a_fault() {
 
 #[test]
 fn no_fault_at_any_place_breaks_a_rule() {
-    let places = every_place(all()).into_iter().step_by(SAMPLE);
-    try_all("one fault at one effect", places);
+    let places: Vec<Place> = every_place(all()).into_iter().step_by(SAMPLE).collect();
+    all_go_well("one fault at one effect", &places);
 }
 
 #[test]
 fn no_drawn_faults_break_a_rule() {
-    try_all("drawn faults", (1..=SEEDS).map(|seed| drawn(all(), seed)));
+    let places: Vec<Place> = (1..=SEEDS).map(|seed| drawn(all(), seed)).collect();
+    all_go_well("drawn faults", &places);
+}
+
+/// The live half: every fault at every effect of every operation, and so many drawn ones that there are
+/// [`TRIALS`] of them.
+#[test]
+fn no_fault_breaks_a_rule_in_twenty_thousand_trials() {
+    if std::env::var_os("TSINFRA_LIVE").is_none_or(|value| value != "1") {
+        return;
+    }
+    let mut places = every_place(all());
+    let drawn = (SEEDS + 1..).map(|seed| drawn(all(), seed));
+    places.extend(drawn.take(TRIALS.saturating_sub(places.len())));
+    all_go_well("the whole matrix, and drawn faults", &places);
 }
 
 /// The same trial gives the same journal, to the letter.

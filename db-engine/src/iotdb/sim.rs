@@ -70,6 +70,11 @@ impl IotdbSim {
         }
     }
 
+    /// Goes on under this id: what is simulated is a cluster that was seen elsewhere.
+    pub fn goes_by(&mut self, cluster_id: &str) {
+        cluster_id.clone_into(&mut self.founding.cluster_id);
+    }
+
     /// The process at this address started. A registered one comes back under its old id (its data
     /// directory is still there); a new one is let in as soon as the rules allow it: the seed's
     /// ConfigNode founds, other ConfigNodes need the seed up, DataNodes a majority of ConfigNodes.

@@ -67,11 +67,12 @@ impl Case {
     }
 }
 
-const CASES: [Case; 38] = [
+const CASES: [Case; 39] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
     case("no-changes"),
+    case("record-lost").trouble(record_deleted),
     case("raise-nodes"),
     case("change-resources"),
     case("change-image-version"),
@@ -223,6 +224,11 @@ fn claims_gone(sandbox: &Sandbox, stack: &Stack) {
     rest(sandbox, 60);
 }
 
+fn record_deleted(sandbox: &Sandbox, stack: &Stack) {
+    let record = Inventory::key(&stack.namespace, &stack.name);
+    sandbox.disturb(|cluster| cluster.delete(&record));
+}
+
 /// Somebody wants to keep what a DataNode has stored.
 fn volume_set_to_retain(sandbox: &Sandbox, _: &Stack) {
     let claim = within(Kind::PersistentVolumeClaim, "data-history-data-1");
@@ -250,6 +256,8 @@ fn plan_of(case: &Case, beginnings: &mut Beginnings) -> Plan {
         let beginning = beginnings.entry(before).or_insert_with_key(|before| {
             apply_all(&sandbox, &stack(before));
             rest(&sandbox, 60);
+            let plan = plan_for(&sandbox, &stack(before), Purpose::Apply, &[]);
+            block_on(sandbox.keep(&plan.inventory)).unwrap();
             sandbox.snapshot()
         });
         sandbox.disturb(|cluster| *cluster = beginning.clone());

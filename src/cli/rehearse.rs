@@ -1,0 +1,57 @@
+//! `tsinfra rehearse`.
+
+use super::aloud::aloud;
+use super::args::{RehearseOptions, TargetOptions};
+use super::exit::{Exit, Failure};
+use super::screen::Screen;
+use super::worlds;
+use super::{plan_verb, planning, source};
+use crate::desired::scope;
+use crate::object::{Kind, Labels};
+use crate::observed::List;
+use crate::plan::Purpose;
+use crate::rehearsal::forecast::{self, Play};
+use crate::rehearsal::told;
+use crate::survey::connection;
+use crate::world::World;
+
+/// Runs a plan on a copy of the world, and says what it would be like.
+pub(super) fn run(
+    options: &RehearseOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let source = source::stack(&options.stack.stack, target)?;
+    let stack = &source.stack;
+    let purpose = if options.destroy { Purpose::Destroy } else { Purpose::Apply };
+    let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
+    let runtime = planning::runtime()?;
+    let consents = &options.consent.addresses;
+    let plan = runtime.block_on(planning::plan(&world, &source, purpose, consents))?;
+    if !plan.blocked.is_empty() {
+        plan_verb::show(&plan, false, screen);
+        return Ok(Exit::Blocked);
+    }
+    let mut whole = scope::scope(stack);
+    // Where members may go to, and what any claim may be bound to.
+    for kind in [Kind::Node, Kind::PersistentVolume, Kind::StorageClass] {
+        whole.lists.retain(|list| list.kind != kind);
+        whole.lists.push(List { kind, namespace: None, labels: Labels::new() });
+    }
+    let seen = runtime.block_on(aloud(&world, world.look(&whole), Screen::aside))?;
+    let is_quick = options.quick;
+    let play = Play { stack, purpose, consents, plan: &plan, is_quick };
+    let forecast = runtime.block_on(forecast::rehearse(&seen, &play));
+    let forecast = forecast.map_err(|unlike| {
+        Failure::new(
+            unlike.to_string(),
+            "what is simulated is told in ARCHITECTURE.md; plan instead",
+        )
+    })?;
+    if options.json {
+        screen.json_page(&told::json(&plan, &forecast));
+    } else {
+        screen.print(&told::text(&plan, &forecast));
+    }
+    Ok(if forecast.is_sound() { Exit::Done } else { Exit::Blocked })
+}
