@@ -1,6 +1,7 @@
 //! A plan that has gone stale writes nothing: as the API server's own audit log tells it.
 
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tsinfra::object::{Kind, ObjectKey};
@@ -10,47 +11,81 @@ use crate::bench::small;
 use crate::kubernetes::KubernetesStage;
 use crate::live;
 use crate::lives::tell;
-use crate::stage::Stage;
+use crate::process::Process;
+use crate::stage::{Run, Stage};
 
+/// Once it is stale before it begins, and once it goes stale while it waits for the lock.
 #[test]
 fn a_stale_plan_writes_nothing_but_the_lock_says_the_audit_log() {
     if !live() {
         return;
     }
     let stage = KubernetesStage::enter().audited();
-    stage.write("stack.toml", &small("audited", 1));
-    assert_eq!(stage.tsinfra(&["apply", "--auto-approve"]).code, Some(0));
-    let first = resources(&audit());
+    let set = ObjectKey::within(Kind::StatefulSet, "audited", "db-data");
+    let first = written(&|| applied(&stage, "4Gi", 1));
     assert!(first.iter().any(|name| name == "statefulsets"), "the log is blind: {first:?}");
 
-    stage.write("stack.toml", &small("audited", 1).replacen("\"4Gi\"", "\"5Gi\"", 1));
-    let planned = stage.tsinfra(&["plan", "--out", "saved.json"]);
-    assert_eq!(planned.code, Some(0), "{}", planned.text);
-    stage.scale_as("kubectl", &ObjectKey::within(Kind::StatefulSet, "audited", "db-data"), 2);
+    planned(&stage, "5Gi", 1);
+    stage.scale_as("kubectl", &set, 2);
+    let early = written(&|| refused(&stage.tsinfra(&["apply", "saved.json"])));
+    assert!(early.iter().all(|name| name == "leases"), "it wrote {early:?}");
 
-    let before = audit().len();
-    let run = stage.tsinfra(&["apply", "saved.json"]);
+    planned(&stage, "5Gi", 2);
+    stage.lock_as("anna@elsewhere, process 7", "audited", "audited");
+    let late = written(&|| {
+        let command = stage.program(&["apply", "saved.json"]);
+        let apply = Process::start(command, &Arc::default());
+        apply.wait_until_it_says("Waiting for it to let go.");
+        stage.scale_as("kubectl", &set, 3);
+        assert_eq!(stage.tsinfra(&["unlock", "--auto-approve"]).code, Some(0));
+        refused(&apply.wait());
+    });
+    assert!(late.iter().all(|name| name == "leases"), "it wrote {late:?}");
+    assert!(late.len() > 1, "it never had the lock: {late:?}");
+
+    let last = written(&|| applied(&stage, "5Gi", 3));
+    assert!(last.iter().any(|name| name == "statefulsets"), "the log is blind: {last:?}");
+    tell(&format!(
+        "audited: a first apply wrote {} times; a stale plan {} times, one that went stale while it \
+         waited {} times, all of them the Lease; the apply after them {} times",
+        first.len(),
+        early.len(),
+        late.len(),
+        last.len()
+    ));
+    assert_eq!(stage.tsinfra(&["destroy", "--auto-approve"]).code, Some(0));
+}
+
+fn write(stage: &KubernetesStage, memory: &str, data_nodes: usize) {
+    let stack = small("audited", data_nodes).replacen("\"4Gi\"", &format!("\"{memory}\""), 1);
+    stage.write("stack.toml", &stack);
+}
+
+fn applied(stage: &KubernetesStage, memory: &str, data_nodes: usize) {
+    write(stage, memory, data_nodes);
+    let run = stage.tsinfra(&["apply", "--auto-approve"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+fn planned(stage: &KubernetesStage, memory: &str, data_nodes: usize) {
+    write(stage, memory, data_nodes);
+    let run = stage.tsinfra(&["plan", "--out", "saved.json"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+/// Holds that a run was refused because of the scaling, and says the way on.
+fn refused(run: &Run) {
     assert_eq!(run.code, Some(3), "{}", run.text);
     for part in ["stale: StatefulSet/audited/db-data was changed", "make a new plan"] {
         assert!(run.unfolded().contains(part), "no `{part}`: {}", run.text);
     }
-    let stale = resources(&audit()[before..]);
-    assert!(stale.iter().all(|name| name == "leases"), "it wrote {stale:?}");
+}
 
+/// What kinds of objects the audited user has written to while this was done.
+fn written(done: &dyn Fn()) -> Vec<String> {
     let before = audit().len();
-    stage.write("stack.toml", &small("audited", 2).replacen("\"4Gi\"", "\"5Gi\"", 1));
-    let run = stage.tsinfra(&["apply", "--auto-approve"]);
-    assert_eq!(run.code, Some(0), "{}", run.text);
-    let after = resources(&audit()[before..]);
-    assert!(after.iter().any(|name| name == "statefulsets"), "the log is blind: {after:?}");
-    tell(&format!(
-        "audited: the apply before wrote {} times, the stale one {} times (only the Lease, if \
-             anything), the one after {} times",
-        first.len(),
-        stale.len(),
-        after.len()
-    ));
-    stage.tsinfra(&["destroy", "--auto-approve"]);
+    done();
+    resources(&audit()[before..])
 }
 
 /// What the audited user has asked for that may change something, an event each.

@@ -97,9 +97,9 @@ impl Bench {
     }
 
     /// Any other verb, to its end.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Run {
-        self.proxy.begin_run();
-        Process::start(self.program(arguments), &self.victim).wait()
+    fn ask(&self, arguments: &[&str]) -> (usize, Run) {
+        let run = self.proxy.begin_run();
+        (run, Process::start(self.program(arguments), &self.victim).wait())
     }
 
     /// Two processes at once, each with a proxy of its own.
@@ -115,13 +115,15 @@ impl Bench {
         [first.wait(), second.wait()]
     }
 
-    /// Whether everything is as a part of a life asks for.
+    /// Whether everything is as a part of a life asks for: says `plan`, which writes nothing.
     pub(crate) fn is_settled(&self, phase: Phase) -> bool {
         let asked: &[&str] = match phase {
             Phase::Destroy => &["plan", "--destroy", "--detailed-exitcode"],
             Phase::Create | Phase::Grow => &["plan", "--detailed-exitcode"],
         };
-        self.ask(asked).code == Some(0)
+        let (run, plan) = self.ask(asked);
+        assert_eq!(self.record.writes_of(run), 0, "{}: a plan wrote", self.name);
+        plan.code == Some(0)
     }
 
     /// Plain runs until everything is as it is asked for. Gives how many it took.
@@ -140,7 +142,7 @@ impl Bench {
     /// Takes away the lock of a process that is known to be dead, rather than to wait until it runs
     /// out. Gives whether there was one.
     pub(crate) fn unlock(&self) -> bool {
-        let run = self.ask(&["unlock", "--auto-approve"]);
+        let (_, run) = self.ask(&["unlock", "--auto-approve"]);
         assert_eq!(run.code, Some(0), "{}: {}", self.name, run.text);
         !run.text.contains("is not locked")
     }

@@ -83,19 +83,18 @@ fn live_one(name: &str, number: u64, tally: &Mutex<Tally>) {
     bench.check_rules();
 }
 
-/// A moment within the time a part of a life takes; most writes are early, and so are most moments.
+/// A moment within the time a part of a life takes on a machine with much to do.
 fn moment(phase: Phase, seed: u64) -> Duration {
     let longest = match phase {
         Phase::Create | Phase::Grow => Duration::from_secs(6),
-        Phase::Destroy => Duration::from_millis(1400),
+        Phase::Destroy => Duration::from_millis(2500),
     };
     // Steele, Lea and Flood's splitmix64.
     let mut mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let part = u32::try_from((mixed ^ (mixed >> 31)) >> 48).unwrap_or(0);
-    let part = f64::from(part) / f64::from(1_u32 << 16);
-    longest.mul_f64(part * part)
+    longest * part / (1 << 16)
 }
 
 /// Nobody has to unlock: the lock of a dead holder runs out, and who waits for it goes on.

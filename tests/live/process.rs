@@ -1,10 +1,11 @@
 //! The real binary while it runs: it can be killed by whoever holds its handle, and is waited for.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::fs;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
 
 use crate::stage::Run;
 
@@ -34,22 +35,32 @@ impl Victim {
 /// A process and what it says.
 pub(crate) struct Process {
     victim: Arc<Victim>,
-    said: File,
+    said: NamedTempFile,
     begun: Instant,
 }
 
 impl Process {
     /// Starts it.
     pub(crate) fn start(mut command: Command, victim: &Arc<Victim>) -> Self {
-        let said = tempfile::tempfile().expect("a file");
-        let copy = || said.try_clone().expect("a second handle");
-        let child = command.stdout(copy()).stderr(copy()).spawn().expect("the program starts");
+        let said = NamedTempFile::new().expect("a file");
+        // One open file for both streams, so that neither writes over the other.
+        let out = said.reopen().expect("a handle to write");
+        let err = out.try_clone().expect("a second handle");
+        let child = command.stdout(out).stderr(err).spawn().expect("the program starts");
         *victim.child() = Some(child);
         Self { victim: Arc::clone(victim), said, begun: Instant::now() }
     }
 
+    /// Waits until it has said this.
+    pub(crate) fn wait_until_it_says(&self, words: &str) {
+        while !self.text().contains(words) {
+            assert!(self.begun.elapsed() < LIMIT, "it never said `{words}`: {}", self.text());
+            pause(Duration::from_millis(50));
+        }
+    }
+
     /// Waits for its end.
-    pub(crate) fn wait(mut self) -> Run {
+    pub(crate) fn wait(self) -> Run {
         let code = loop {
             let ended = self.victim.child().as_mut().expect("it was started").try_wait();
             if let Some(status) = ended.expect("its state can be read") {
@@ -64,11 +75,8 @@ impl Process {
         Run { code, text: self.text() }
     }
 
-    fn text(&mut self) -> String {
-        let mut text = String::new();
-        self.said.rewind().expect("a file can be read again");
-        self.said.read_to_string(&mut text).expect("text");
-        text
+    fn text(&self) -> String {
+        fs::read_to_string(self.said.path()).expect("text")
     }
 }
 

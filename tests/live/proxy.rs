@@ -16,13 +16,11 @@ use tempfile::TempDir;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::process::Victim;
 use crate::record::{Asked, Record};
 use wire::Request;
-
-/// How long a request is held up before it goes on.
-const HELD_UP: Duration = Duration::from_secs(2);
 
 /// What goes wrong at a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +31,8 @@ pub(crate) enum Fault {
     RequestLost,
     /// It is carried out, and the connection breaks before the answer is there.
     AnswerLost,
-    /// It is carried out, but only after a while.
-    HeldUp,
+    /// It is carried out, but only after so many seconds.
+    HeldUp(u64),
     /// The process is killed before the server is reached.
     KilledBefore,
     /// The process is killed when the server has carried it out.
@@ -49,7 +47,7 @@ impl Fault {
         Self::Answered(500),
         Self::RequestLost,
         Self::AnswerLost,
-        Self::HeldUp,
+        Self::HeldUp(2),
         Self::KilledBefore,
         Self::KilledAfter,
     ];
@@ -217,7 +215,7 @@ impl Shared {
                 trap.victim.kill();
                 return None;
             }
-            (_, Some(Fault::HeldUp)) => tokio::time::sleep(HELD_UP).await,
+            (_, Some(Fault::HeldUp(time))) => sleep(Duration::from_secs(time)).await,
             _ => {}
         }
         let response = client.send(request.into_forwarded()).await.ok()?;

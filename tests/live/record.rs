@@ -1,6 +1,6 @@
 //! What was asked of the API server, request by request, and the rules it has to keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub(crate) struct Asked {
     pub(crate) dry: bool,
     /// What was sent.
     pub(crate) body: Value,
-    /// When it came, and when the server had answered.
+    /// When it came, and when it was answered.
     pub(crate) begun: Instant,
     pub(crate) ended: Option<Instant>,
     /// What the server answered; `None`: it was not reached.
@@ -94,9 +94,10 @@ impl Record {
         (asked.answered, asked.ended) = (Some(code), Some(Instant::now()));
     }
 
-    /// The process has an answer.
+    /// The process has an answer, of the server or in its place.
     pub(crate) fn heard(&self, number: usize, code: u16) {
-        self.lock()[number].heard = Some(code);
+        let asked = &mut self.lock()[number];
+        (asked.heard, asked.ended) = (Some(code), Some(Instant::now()));
     }
 
     /// A copy of it all.
@@ -118,22 +119,21 @@ impl Record {
 pub(crate) fn broken_rules(all: &[Asked], destroys: &BTreeSet<usize>) -> Vec<String> {
     let mut broken = Vec::new();
     let mut there: BTreeSet<&str> = BTreeSet::new();
-    // Creations without a clear answer, by run and object, until the object is looked at again.
-    let mut doubtful: BTreeSet<(usize, &str)> = BTreeSet::new();
+    // Creations by run and object, until the object is looked at: when their answer was clear.
+    let mut made: BTreeMap<(usize, &str), Option<Instant>> = BTreeMap::new();
     for asked in all {
         let (object, run) = (asked.object.as_str(), asked.run);
         if asked.method == "GET" {
-            doubtful.remove(&(run, object));
+            made.remove(&(run, object));
         }
         if !asked.is_write() {
             continue;
         }
         if asked.method == "POST" {
-            if doubtful.contains(&(run, object)) {
+            let clear = asked.heard.filter(|code| *code < 500).and(asked.ended);
+            let before = made.insert((run, object), clear);
+            if before.is_some_and(|clear| clear.is_none_or(|clear| clear > asked.begun)) {
                 broken.push(format!("{object} is created again before anybody looked"));
-            }
-            if asked.heard.is_none_or(|code| code >= 500) {
-                doubtful.insert((run, object));
             }
             if asked.is_done() && !there.insert(object) {
                 broken.push(format!("{object} is made twice"));
@@ -156,6 +156,8 @@ pub(crate) fn broken_rules(all: &[Asked], destroys: &BTreeSet<usize>) -> Vec<Str
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -166,7 +168,8 @@ mod tests {
 
     fn asked(method: &str, object: &str, body: Value, answer: Option<u16>) -> Asked {
         let asked = Asked::new(1, method, object.to_owned(), false, body);
-        Asked { answered: answer, heard: answer, ..asked }
+        let ended = answer.map(|_| Instant::now());
+        Asked { answered: answer, heard: answer, ended, ..asked }
     }
 
     fn made(answer: Option<u16>) -> Asked {
@@ -183,6 +186,8 @@ mod tests {
         let looked = || asked("GET", SERVICE, Value::Null, Some(404));
         let dry = || Asked { dry: true, ..made(Some(201)) };
         let unheard = || Asked { heard: None, ..made(Some(201)) };
+        let late =
+            || Asked { ended: Some(Instant::now() + Duration::from_secs(9)), ..made(Some(201)) };
         let bare = || asked("DELETE", SERVICE, json!({}), Some(200));
         let freed = |policy: &str| {
             let body = json!({ "spec": { "persistentVolumeReclaimPolicy": policy } });
@@ -196,7 +201,9 @@ mod tests {
             (vec![made(None), made(Some(201))], 1),
             (vec![made(Some(500)), made(Some(201))], 1),
             (vec![made(Some(500)), looked(), made(Some(201))], 0),
-            (vec![unheard(), looked(), made(Some(201))], 1),
+            (vec![unheard(), looked(), made(Some(409))], 0),
+            (vec![late(), made(Some(409))], 1),
+            (vec![late(), looked(), made(Some(409))], 0),
             (vec![made(Some(201)), bare()], 1),
             (vec![deleted(CLAIM)], 1),
             (vec![freed("Delete")], 1),
