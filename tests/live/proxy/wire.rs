@@ -35,13 +35,12 @@ pub(super) async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
         let name: hyper::header::HeaderName = name.parse().ok()?;
         headers.append(name, value.trim().parse().ok()?);
     }
+    // A body in pieces, which kube's client never sends, would be taken for another request.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    // A client that sent its body in pieces would have it taken for another request: rather stop.
-    let mut body =
-        vec![
-            0;
-            if headers.contains_key(TRANSFER_ENCODING) { return None } else { length.unwrap_or(0) }
-        ];
+    let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
     Some(Request { method, target, headers, body })
 }
@@ -94,10 +93,9 @@ pub(super) async fn refuse(stream: &mut BufReader<TcpStream>, code: u16) -> Opti
     });
     let body = body.to_string();
     let later = if code == 429 { "retry-after: 1\r\n" } else { "" };
-    let head = format!(
-        "HTTP/1.1 {code} Refused\r\ncontent-type: application/json\r\n{later}content-length: {}\r\n\r\n",
-        body.len()
-    );
+    let kind = "content-type: application/json\r\n";
+    let length = format!("content-length: {}\r\n", body.len());
+    let head = format!("HTTP/1.1 {code} Refused\r\n{kind}{later}{length}\r\n");
     stream.write_all((head + &body).as_bytes()).await.ok()
 }
 
@@ -131,12 +129,8 @@ async fn pieces(stream: &mut BufReader<TcpStream>, mut body: Body) -> Option<()>
     loop {
         let frame = tokio::select! {
             frame = body.frame() => frame,
-            gone = stream.fill_buf() => match gone {
-                Ok([]) | Err(_) => return None,
-                // The next request is there before the answer to this one: kube's client never
-                // does that.
-                Ok(_) => return None,
-            },
+            // It has gone, or asks before it has its answer, which kube's client never does.
+            _ = stream.fill_buf() => return None,
         };
         let Some(frame) = frame else { break };
         let Ok(data) = frame.ok()?.into_data() else { continue };
