@@ -239,19 +239,21 @@ impl<W: World> Hold<'_, W> {
         Ok(())
     }
 
-    /// Takes the Lease away with the last of the stack.
+    /// Takes the Lease away with the last of the stack; where that is not to be, lets go of it.
     pub async fn remove(self) {
         let key = Lock::key(self.namespace, self.stack);
         let scope = Scope { gets: vec![key.clone()], ..Scope::default() };
-        let version = self.state.into_inner().version;
+        let version = self.state.lock().await.version.clone();
         if let Ok(seen) = self.world.look(&scope).await
             && let Some(lease) = seen.objects.get(&key)
             && lease.text("/metadata/resourceVersion") == Some(&version)
         {
             let uid = lease.uid().to_owned();
-            // If this does not get through, the lock runs out by itself.
-            let _ = self.world.perform(&Action::Delete { object: key, uid }).await;
+            if self.world.perform(&Action::Delete { object: key, uid }).await.is_ok() {
+                return;
+            }
         }
+        self.release().await;
     }
 
     /// Lets go. What is left is a Lease without a holder, so that its count goes on.

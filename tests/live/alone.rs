@@ -19,7 +19,7 @@ fn a_user_without_rights_is_told_which_are_missing() {
     stage.write("stack.toml", &CLOUD.replace("NAME", "rights"));
     let run = stage.tsinfra(&["plan"]);
     assert_eq!(run.code, Some(1), "{}", run.text);
-    let unfolded: String = run.text.split_whitespace().collect::<Vec<&str>>().join(" ");
+    let unfolded = run.unfolded();
     for part in [
         "operator",
         "ask for a ",

@@ -29,6 +29,10 @@ pub(crate) struct Bed {
     pub(crate) kubeconfig: PathBuf,
     /// Access as the user `operator`, who may do nothing unless a test allows it.
     pub(crate) operator_kubeconfig: PathBuf,
+    /// Access as the administrator whose writes stand in the audit log.
+    pub(crate) audited_kubeconfig: PathBuf,
+    /// Where the API server writes them down.
+    pub(crate) audit_log: PathBuf,
     namespace: File,
     /// Held for its standard input: the supervisor stops when that closes.
     _supervisor: Child,
@@ -79,6 +83,8 @@ impl Bed {
         Ok(Self {
             kubeconfig: directory.join("kubeconfig"),
             operator_kubeconfig: directory.join("kubeconfig-operator"),
+            audited_kubeconfig: directory.join("kubeconfig-applier"),
+            audit_log: directory.join("audit.log"),
             namespace,
             _supervisor: supervisor,
         })

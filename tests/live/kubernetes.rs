@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tsinfra::live::{Live, LiveOptions};
@@ -43,6 +43,23 @@ impl KubernetesStage {
     /// The same place, for a user who may do nothing.
     pub(crate) fn without_rights(self) -> Self {
         Self { kubeconfig: bed().operator_kubeconfig.clone(), ..self }
+    }
+
+    /// The same place, for the administrator whose writes the API server writes down.
+    pub(crate) fn audited(self) -> Self {
+        Self { kubeconfig: bed().audited_kubeconfig.clone(), ..self }
+    }
+
+    /// Sets the number of members as `kubectl scale` does.
+    pub(crate) fn scale_as(&self, manager: &str, set: &ObjectKey, replicas: u32) {
+        let scale = json!({ "spec": { "replicas": replicas } });
+        let path = path(set) + "/scale";
+        runtime().block_on(patch(&bed().kubeconfig, manager, &path, &scale));
+    }
+
+    /// The way to it.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// The product's own door to it.
@@ -91,9 +108,9 @@ fn path(object: &ObjectKey) -> String {
     }
 }
 
-async fn patch(kubeconfig: &Path, manager: &str, object: &ObjectKey, patch: &Value) {
+async fn patch(kubeconfig: &Path, manager: &str, path: &str, patch: &Value) {
     let client = client(kubeconfig).await;
-    let request = Request::patch(format!("{}?fieldManager={manager}", path(object)))
+    let request = Request::patch(format!("{path}?fieldManager={manager}"))
         .header("content-type", "application/merge-patch+json")
         .body(patch.to_string().into_bytes())
         .expect("a request");
@@ -111,7 +128,7 @@ impl Stage for KubernetesStage {
     }
 
     fn edit_as(&self, manager: &str, object: &ObjectKey, merge: &Value) {
-        runtime().block_on(patch(&self.kubeconfig, manager, object, merge));
+        runtime().block_on(patch(&self.kubeconfig, manager, &path(object), merge));
     }
 
     fn lock_as(&self, holder: &str, namespace: &str, stack: &str) {

@@ -5,12 +5,21 @@
 //! `on_kubernetes` tests say so and return: they are listed, compiled and never forgotten.
 
 mod alone;
+mod audited;
 mod bed;
+mod bench;
+mod faults;
 mod journeys;
+mod kills;
 mod kubernetes;
+mod lives;
+mod process;
+mod proxy;
+mod record;
 mod sandbox;
 mod stage;
 mod state;
+mod together;
 mod transcript;
 mod twin;
 

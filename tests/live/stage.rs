@@ -20,6 +20,13 @@ pub(crate) struct Run {
     pub(crate) text: String,
 }
 
+impl Run {
+    /// What it said, without the ends of lines that depend on the length of names.
+    pub(crate) fn unfolded(&self) -> String {
+        self.text.split_whitespace().collect::<Vec<&str>>().join(" ")
+    }
+}
+
 /// A place where a journey happens.
 pub(crate) trait Stage {
     /// The folder stacks and saved plans are in.

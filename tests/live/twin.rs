@@ -19,7 +19,7 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use db_engine::iotdb::sim::{Founding, IotdbSim, Ports};
-use db_engine::statement::{Answer, Statement};
+use db_engine::statement::{Answer, Mode, Statement};
 
 use pods::{Member, Seen};
 
@@ -47,6 +47,8 @@ struct State {
     members: BTreeMap<IpAddr, (Place, String)>,
     /// The `Authorization` header that is let in, where it is not the vendor's default.
     logins: BTreeMap<Place, String>,
+    /// How often each statement that changes something was said, and where.
+    changes: BTreeMap<Place, BTreeMap<String, usize>>,
 }
 
 struct Cluster {
@@ -85,6 +87,12 @@ impl Twin {
     pub(crate) fn let_in(&self, namespace: &str, cluster: &str, user: &str, password: &str) {
         let place = (namespace.to_owned(), cluster.to_owned());
         self.shared.state().logins.insert(place, basic(user, password));
+    }
+
+    /// The statements that were to change something at a cluster, and how often each was said.
+    pub(crate) fn changes(&self, namespace: &str, cluster: &str) -> BTreeMap<String, usize> {
+        let place = (namespace.to_owned(), cluster.to_owned());
+        self.shared.state().changes.get(&place).cloned().unwrap_or_default()
     }
 }
 
@@ -131,6 +139,10 @@ impl Shared {
         let now = self.now();
         let mut state = self.state();
         let (place, address) = state.members.get(&at)?.clone();
+        if statement.mode == Mode::Change {
+            let said = state.changes.entry(place.clone()).or_default();
+            *said.entry(statement.text.clone()).or_default() += 1;
+        }
         state.clusters.get_mut(&place)?.sim.answer(&address, statement, now)
     }
 

@@ -1,4 +1,4 @@
-// Who may talk to the API server: an administrator and a user without any right.
+// Who may talk to the API server: two administrators, one of them audited, and a user without any right.
 package main
 
 import (
@@ -24,6 +24,9 @@ var accounts = []account{
 	// For tests of what happens when the API server forbids something; a test
 	// binds to it what it shall be allowed.
 	{user: "operator", groups: "", file: "kubeconfig-operator"},
+	// Another administrator, and the only user whose writes are audited: what stands in the audit
+	// log was done by whoever a test gave this kubeconfig.
+	{user: "applier", groups: "system:masters", file: "kubeconfig-applier"},
 }
 
 // writeAccess writes DIR/tokens.csv and a kubeconfig for each account.

@@ -38,6 +38,7 @@ func (p *plane) apiserverFlags() []string {
 		"--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction",
 		"--allow-privileged=true",
+		"--audit-policy-file=" + p.file("audit-policy.yaml"), "--audit-log-path=" + p.file("audit.log"),
 		"--kubelet-client-certificate=" + p.file("kubelet-client.crt"),
 		"--kubelet-client-key=" + p.file("kubelet-client.key"),
 		"--kubelet-certificate-authority=" + p.file("ca.crt"),

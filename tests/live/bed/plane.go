@@ -20,6 +20,9 @@ import (
 //go:embed stages-*.yaml
 var stages embed.FS
 
+//go:embed audit-policy.yaml
+var auditPolicy []byte
+
 type plane struct {
 	dir      string
 	children *children
@@ -86,6 +89,9 @@ func (p *plane) startStore(ctx context.Context) error {
 }
 
 func (p *plane) startServer(ctx context.Context) (kubernetes.Interface, error) {
+	if err := os.WriteFile(p.file("audit-policy.yaml"), auditPolicy, 0o600); err != nil {
+		return nil, err
+	}
 	if err := p.children.start("apiserver", p.apiserverFlags()); err != nil {
 		return nil, err
 	}

@@ -208,7 +208,7 @@ fn whoever_takes_over_says_what_may_be_half_done() {
     }
 }
 
-/// Loses answers of the compare-and-swap: `true` those it carries out.
+/// Loses answers of the compare-and-swap: `true` those it carries out. Leases are not deleted.
 struct Lossy<'a> {
     world: &'a Sandbox,
     lost: RefCell<Vec<Option<bool>>>,
@@ -225,7 +225,12 @@ impl World for Lossy<'_> {
         self.world.preview(draft).await
     }
     async fn perform(&self, action: &Action) -> Result<(), Refused> {
-        self.world.perform(action).await
+        match action {
+            Action::Delete { object, .. } if object.kind == Kind::Lease => {
+                Err(Refused::Denied("leases are not deleted here".to_owned()))
+            }
+            action => self.world.perform(action).await,
+        }
     }
     async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
         self.world.keep(inventory).await
@@ -281,6 +286,16 @@ fn a_lost_answer_about_the_lock_is_looked_up() {
         }
     }
     assert_eq!(tried, 55);
+}
+
+/// Who may not delete the lock lets go of it all the same: the next does not wait for a dead holder.
+#[test]
+fn a_lock_that_cannot_be_taken_away_is_let_go() {
+    let (world, stack) = (sandbox(), stack(STACK));
+    apply_all(&world, &stack);
+    destroy_all(&Lossy { world: &world, lost: RefCell::default() }, &stack);
+    assert_eq!(holder(&world, &stack), Value::Null);
+    assert!(lease(&world, &stack).is_some());
 }
 
 /// But whoever lost the lock is not fooled by a lost answer.
