@@ -23,7 +23,7 @@ pub struct Request<'a> {
     pub stack: &'a Stack,
     /// SHA-256 of its text, in hex.
     pub digest: &'a str,
-    /// Apply or destroy.
+    /// What the plan is for.
     pub purpose: Purpose,
     /// Addresses the user consents to.
     pub consents: &'a [String],

@@ -38,25 +38,32 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
-    let plan = runtime.block_on(planning::plan(&world, source, Purpose::Apply, consents))?;
+    let purpose = if options.refresh_only { Purpose::Refresh } else { Purpose::Apply };
+    let plan = runtime.block_on(planning::plan(&world, source, purpose, consents))?;
     present(&plan, options.full, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
-    if plan.steps.is_empty() {
+    if !plan.has_work() {
         return Ok(Exit::Done);
     }
     if !options.auto_approve {
-        let question =
-            format!("Apply this to stack `{}` {}?", plan.stack, render::plan::place(&plan));
-        confirm::ask(&question, "yes", "--auto-approve", screen)?;
+        confirm::ask(&question(&plan), "yes", "--auto-approve", screen)?;
     }
     let patience = options.lock.patience;
     let exit = runtime.block_on(carry_out(&world, &plan, patience, options.json, screen))?;
-    if exit == Exit::Done && !options.json {
+    if exit == Exit::Done && !options.json && plan.purpose == Purpose::Apply {
         screen.print(&render::outcome::reach(&source.stack));
     }
     Ok(exit)
+}
+
+fn question(plan: &Plan) -> String {
+    let (stack, place) = (&plan.stack, render::plan::place(plan));
+    match plan.purpose {
+        Purpose::Refresh => format!("Bring the record of stack `{stack}` up to date {place}?"),
+        Purpose::Apply | Purpose::Destroy => format!("Apply this to stack `{stack}` {place}?"),
+    }
 }
 
 /// `apply --json` answers programs, which cannot be asked.
@@ -88,6 +95,12 @@ fn saved_plan(
             "plan again with --consent",
         ));
     }
+    if options.refresh_only {
+        return Err(Failure::new(
+            "a saved plan has its purpose in it",
+            "leave out --refresh-only, or plan again with it",
+        ));
+    }
     present(plan, options.full, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
@@ -111,7 +124,7 @@ fn saved_plan(
             exit: Exit::Halted,
         });
     }
-    if plan.steps.is_empty() {
+    if !plan.has_work() {
         return Ok(Exit::Done);
     }
     planning::runtime()?.block_on(carry_out(
@@ -147,7 +160,7 @@ pub(super) async fn carry_out(
         screen.line("");
     }
     let progress = Progress::new(screen, json);
-    let claim = Claim { holder: holder::name(), purpose: purpose(plan).to_owned(), patience };
+    let claim = Claim { holder: holder::name(), purpose: plan.purpose.verb().to_owned(), patience };
     let tell = |event: &Event| progress.tell(plan, event);
     let hear = |news: &News| progress.of_the_lock(news);
     let running = apply::run(world, plan, &claim, &stop, tell, hear);
@@ -158,19 +171,12 @@ pub(super) async fn carry_out(
     Ok(Exit::of(plan, &outcome, stop.load(Ordering::Relaxed)))
 }
 
-fn purpose(plan: &Plan) -> &'static str {
-    match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    }
-}
-
 fn conclude(plan: &Plan, outcome: &Outcome, json: bool, screen: &Screen) {
     let complete = outcome.is_complete(plan);
     if json {
         let left = plan.steps.len() - outcome.done.len();
         screen.json_line(&render::json::ended(plan, complete, left));
-    } else if complete && !plan.steps.is_empty() {
+    } else if complete && plan.has_work() {
         screen.print(&render::outcome::complete(plan, screen.paint));
     } else if !complete {
         screen.print(&render::outcome::halted(plan, outcome, screen.paint));

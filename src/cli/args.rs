@@ -37,7 +37,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    an error: bad input, or something could not be read
-  2    plan --detailed-exitcode: there are changes
+  2    plan --detailed-exitcode: there are changes, or drift with --refresh-only
   3    the plan is stale, or an apply halted part-way: plan again
   4    blocked by a safety rule, or by what this version does not do yet
   5    a step passed its limit; apply again resumes
@@ -55,13 +55,16 @@ Examples:
   tsinfra plan stack.toml --detailed-exitcode    0 no changes, 2 changes, 4 blocked
   tsinfra plan stack.toml --out today.json       then: tsinfra apply today.json
   tsinfra plan stack.toml --destroy              what `destroy` would do
+  tsinfra plan stack.toml --refresh-only         only what others changed since the last apply
 A plan is made from Kubernetes and from each database's own view of itself. It lists what changes
-and why, the steps in the order they run, and what is refused. Nothing is written.";
+and why, the steps in the order they run, and what is refused. Drift, which is what others did to
+what the stack owns, is told apart from what the stack asks for anew. Nothing is written.";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
   tsinfra apply stack.toml
   tsinfra apply stack.toml --auto-approve        in a pipeline
+  tsinfra apply stack.toml --refresh-only        writes nothing but the stack's own record
   tsinfra apply today.json                       exactly what `plan --out` saved, or nothing
 Each step is checked once more just before it acts, and waits until it is really done, saying what
 it waits for. The first Ctrl-C starts nothing new and ends the waits; apply again resumes.";
@@ -203,10 +206,13 @@ pub(super) struct PlanOptions {
     /// Plan the end of the stack instead
     #[arg(long)]
     pub(super) destroy: bool,
+    /// Tell only what others did to what the stack owns, and what the record would learn of it
+    #[arg(long, conflicts_with_all = ["destroy", "addresses"])]
+    pub(super) refresh_only: bool,
     /// Save the plan; `tsinfra apply FILE` then does exactly this
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-    /// Exit 2 when there are changes, 0 when there are none
+    /// Exit 2 when there are changes (with --refresh-only: drift), 0 when there are none
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
     /// Show every field of new objects
@@ -237,6 +243,9 @@ pub(super) struct ApplyOptions {
     /// Do not ask before changing anything
     #[arg(long)]
     pub(super) auto_approve: bool,
+    /// Only bring the stack's record up to date with what is there
+    #[arg(long, conflicts_with = "addresses")]
+    pub(super) refresh_only: bool,
     /// Show every field of new objects
     #[arg(long)]
     pub(super) full: bool,

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::PlanInput;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
+use crate::plan::drift::Drift;
 use crate::plan::step::{Step, StepId};
 use crate::plan::{Blocked, Change, Conflict, PLAN_FORMAT, Plan};
 
 /// What has been decided so far.
 #[derive(Clone, Debug, Default)]
 pub struct PlanDraft {
+    /// What others did.
+    pub drift: Vec<Drift>,
     /// Changes by object.
     pub changes: BTreeMap<ObjectKey, Change>,
     /// Steps by name.
@@ -65,6 +68,8 @@ impl PlanDraft {
             namespace: input.stack.namespace.clone(),
             purpose: input.purpose,
             basis: input.basis.clone(),
+            drift: self.drift,
+            learns: Vec::new(),
             changes: self.changes,
             steps: self.steps,
             blocked: self.blocked.into_iter().collect(),

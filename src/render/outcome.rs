@@ -28,6 +28,11 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
             paint.strong("Destroy complete!"),
             sum.destroy
         ),
+        Purpose::Refresh => format!(
+            "\n{} {} to the record, and to nothing else.\n",
+            paint.strong("Refresh complete!"),
+            count(plan.learns.len(), "change")
+        ),
     }
 }
 
@@ -89,10 +94,7 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&line, "  ! ", "    "));
         text.push('\n');
     }
-    let verb = match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    };
+    let verb = plan.purpose.verb();
     let begun = |end: &End| {
         matches!(
             end,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::drift;
 use super::paint::Paint;
 use super::steps;
 use super::text::{NAME_MAX, WIDTH, brief, bytes, count, fold, harmless};
@@ -20,7 +21,13 @@ pub struct Style {
 
 /// The whole plan.
 pub fn plan(plan: &Plan, style: Style) -> String {
-    let mut text = String::new();
+    let mut text = drift::section(plan, style.paint);
+    if plan.purpose == Purpose::Refresh {
+        text.push_str(&drift::lessons(plan, style.paint));
+        text.push_str(&blocked(plan, style.paint));
+        text.push_str(&notes(plan));
+        return text;
+    }
     if plan.is_empty() {
         text.push_str(&no_changes(plan, style.paint));
         for (key, change) in &plan.changes {
@@ -59,14 +66,15 @@ pub fn no_changes(plan: &Plan, paint: Paint) -> String {
             let what = paint.strong("No changes.");
             format!("{what} Nothing of stack `{stack}` is there to destroy.\n")
         }
+        Purpose::Refresh => {
+            let what = paint.strong("Nothing to learn.");
+            format!("{what} The record of stack `{stack}` is up to date.\n")
+        }
     }
 }
 
 fn heading(plan: &Plan) -> String {
-    let verb = match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    };
+    let verb = plan.purpose.verb();
     format!("To {verb} stack `{}` in namespace `{}` {}:", plan.stack, plan.namespace, place(plan))
 }
 

@@ -15,6 +15,7 @@ use tsinfra::live::answers;
 use tsinfra::lock::Lock;
 use tsinfra::object::{Kind, ObjectKey};
 use tsinfra::observed::{DatabaseView, EventNote, LiveObject, Observed};
+use tsinfra::plan::drift::{self, Drift, Learned, Lesson};
 use tsinfra::plan::step::{Action, Step, StepId, Until};
 use tsinfra::plan::{
     Blocked, Change, Conflict, Connection, FieldChange, Operation, Plan, Purpose, saved,
@@ -52,6 +53,10 @@ pub(crate) fn everywhere(text: &str) -> Vec<(&'static str, String)> {
         ("a plan in full", plan::plan(&plan, full)),
         ("a plan for programs", json(&programs::plan(&plan))),
         ("a saved plan", saved::text(&plan).expect("a plan is JSON")),
+        ("a refresh", {
+            let purpose = Purpose::Refresh;
+            plan::plan(&Plan { purpose, ..plan.clone() }, plan::Style::default())
+        }),
         ("a graph", graph::dot(&plan)),
         ("a destroy of nothing", {
             let (steps, blocked) = (BTreeMap::new(), Vec::new());
@@ -110,7 +115,13 @@ fn hostile_plan(text: &str) -> Plan {
     let (object, field, manager) = (key(text), owned(), owned());
     plan.conflicts = vec![Conflict { object, field, manager, taken: false }];
     plan.notes = vec![owned()];
-    plan.inventory.items = BTreeMap::from([(key(text), Item { uid: owned() })]);
+    plan.inventory.items = BTreeMap::from([(key(text), Item { uid: owned(), ..Item::default() })]);
+    let lessons = [Lesson::Comes, Lesson::Leaves, Lesson::Identity, Lesson::Settled];
+    plan.learns = lessons.map(|lesson| Learned { address: owned(), lesson }).into();
+    let fields = change(Operation::Update).fields;
+    let drifts = [drift::What::Changed, drift::What::Deleted, drift::What::Replaced];
+    plan.drift =
+        drifts.map(|what| Drift { object: key(text), what, fields: fields.clone() }).into();
     plan
 }
 

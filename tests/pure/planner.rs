@@ -3,6 +3,7 @@
 
 mod any_order;
 mod cases;
+mod drift;
 mod ends;
 mod identity;
 mod interrupted;

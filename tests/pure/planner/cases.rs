@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tsinfra::inventory::Inventory;
+use tsinfra::object::LABEL_POOL;
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::Cluster;
 use tsinfra::world::World as _;
@@ -51,6 +52,11 @@ impl Case {
         self
     }
 
+    const fn refresh(mut self) -> Self {
+        self.purpose = Purpose::Refresh;
+        self
+    }
+
     const fn trouble(mut self, trouble: fn(&Sandbox, &Stack)) -> Self {
         self.trouble = trouble;
         self
@@ -67,7 +73,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 38] = [
+const CASES: [Case; 41] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -78,6 +84,9 @@ const CASES: [Case; 38] = [
     case("expose-node-port"),
     case("drift-by-kubectl").trouble(edited_by_hand).more(&["plan.json"]),
     case("scaled-by-hand").trouble(scaled_by_hand),
+    case("drift-and-change").trouble(scaled_by_hand).more(&["plan.json"]),
+    case("lost-and-replaced").trouble(lost_and_replaced),
+    case("refresh-only").refresh().trouble(lost_and_replaced).more(&["plan.json"]),
     case("conflict-with-controller").trouble(written_by_a_controller),
     case("conflict-consented")
         .trouble(written_by_a_controller)
@@ -140,6 +149,24 @@ fn scaled_by_hand(sandbox: &Sandbox, _: &Stack) {
     let set = within(Kind::StatefulSet, "history-data");
     edit(sandbox, "kubectl-scale", &set, json!({ "spec": { "replicas": 2 } }));
     rest(sandbox, 120);
+}
+
+/// A Service is deleted, a budget replaced by one that looks the same, a label taken off a set.
+fn lost_and_replaced(sandbox: &Sandbox, _: &Stack) {
+    let (service, budget) =
+        (within(Kind::Service, "history"), within(Kind::PodDisruptionBudget, "history-control"));
+    let mut manifest = sandbox.snapshot().get(&budget).unwrap().clone();
+    for name in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
+        manifest["metadata"].as_object_mut().unwrap().remove(name);
+    }
+    sandbox.disturb(|cluster| {
+        cluster.delete(&service);
+        cluster.delete(&budget);
+    });
+    create(sandbox, budget, manifest);
+    let set = within(Kind::StatefulSet, "history-data");
+    edit(sandbox, "kubectl-label", &set, json!({ "metadata": { "labels": { LABEL_POOL: null } } }));
+    rest(sandbox, 60);
 }
 
 fn written_by_a_controller(sandbox: &Sandbox, _: &Stack) {
