@@ -4,6 +4,7 @@ pub mod change;
 pub mod drift;
 pub mod saved;
 pub mod seen;
+pub mod selection;
 pub mod step;
 pub mod volume;
 
@@ -19,6 +20,7 @@ use crate::observed::DatabaseScope;
 use crate::sealed::Format;
 use drift::{Drift, Learned};
 use seen::Seen;
+use selection::Selected;
 use step::{Step, StepId, Until};
 
 /// The version of saved plans. One of another major number is refused. Of a later minor number,
@@ -46,6 +48,9 @@ pub struct Plan {
     /// What the record learns, if the plan is to bring it up to date and nothing else.
     #[serde(default)]
     pub learns: Vec<Learned>,
+    /// What it is only a part by, if it is one.
+    #[serde(default)]
+    pub selection: Option<Selected>,
     /// What changes, by object.
     pub changes: BTreeMap<ObjectKey, Change>,
     /// How, in what order. Acyclic: [`Plan::order`] says so.

@@ -11,6 +11,7 @@ pub mod immutable;
 pub mod managers;
 pub mod objects;
 pub mod order;
+pub mod parts;
 pub mod record;
 pub mod removal;
 pub mod restarts;
@@ -24,6 +25,7 @@ use crate::desired::Desired;
 use crate::object::ObjectKey;
 use crate::observed::Observed;
 use crate::plan::drift::learned;
+use crate::plan::selection::Selection;
 use crate::plan::{Basis, Plan, Purpose};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
@@ -73,6 +75,11 @@ pub fn drafts(
 
 /// Makes the plan.
 pub fn plan(input: &PlanInput<'_>) -> Plan {
+    part(input, &Selection::default())
+}
+
+/// Makes the plan, and keeps the part of it that is asked for.
+pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
     let mut draft = PlanDraft::default();
     guards::identity(input, &mut draft);
     match input.purpose {
@@ -96,8 +103,10 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         Purpose::Refresh => return refresh(input, draft),
     }
     guards::idle_consents(input, &mut draft);
-    let inventory = record::intent(input, &draft);
-    draft.finish(input, inventory)
+    let parts = parts::parts(input.stack, input.desired, input.observed);
+    let mut plan = selection.of(draft.finish(input, record::known(input)), &parts);
+    plan.inventory = record::intent(input, &plan, &parts);
+    plan
 }
 
 /// A plan that has the record learn what is there, and tells what others did. What would mend it is

@@ -39,7 +39,13 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
     let purpose = if options.refresh_only { Purpose::Refresh } else { Purpose::Apply };
-    let plan = runtime.block_on(planning::plan(&world, source, purpose, consents))?;
+    let plan = runtime.block_on(planning::plan(
+        &world,
+        source,
+        purpose,
+        consents,
+        &options.selection.all(),
+    ))?;
     present(&plan, options.full, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
@@ -93,6 +99,12 @@ fn saved_plan(
         return Err(Failure::new(
             "a saved plan has its consents in it",
             "plan again with --consent",
+        ));
+    }
+    if !options.selection.all().is_all() {
+        return Err(Failure::new(
+            "a saved plan has its selection in it",
+            "leave out --target and --exclude, or plan again with them",
         ));
     }
     if options.refresh_only {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::plan::selection::{Address, Selection};
 use crate::stack;
 
 /// Plan, apply and destroy time-series databases on Kubernetes from one TOML file.
@@ -55,6 +56,7 @@ Examples:
   tsinfra plan stack.toml --detailed-exitcode    0 no changes, 2 changes, 4 blocked
   tsinfra plan stack.toml --out today.json       then: tsinfra apply today.json
   tsinfra plan stack.toml --destroy              what `destroy` would do
+  tsinfra plan stack.toml --exclude cluster.history.pool.cold    on past what is refused there
   tsinfra plan stack.toml --refresh-only         only what others changed since the last apply
 A plan is made from Kubernetes and from each database's own view of itself. It lists what changes
 and why, the steps in the order they run, and what is refused. Drift, which is what others did to
@@ -64,6 +66,7 @@ const APPLY_EXAMPLES: &str = "\
 Examples:
   tsinfra apply stack.toml
   tsinfra apply stack.toml --auto-approve        in a pipeline
+  tsinfra apply stack.toml --target cluster.events         one cluster, and what it needs
   tsinfra apply stack.toml --refresh-only        writes nothing but the stack's own record
   tsinfra apply today.json                       exactly what `plan --out` saved, or nothing
 Each step is checked once more just before it acts, and waits until it is really done, saying what
@@ -207,7 +210,7 @@ pub(super) struct PlanOptions {
     #[arg(long)]
     pub(super) destroy: bool,
     /// Tell only what others did to what the stack owns, and what the record would learn of it
-    #[arg(long, conflicts_with_all = ["destroy", "addresses"])]
+    #[arg(long, conflicts_with_all = ["destroy", "addresses", "targets", "excludes"])]
     pub(super) refresh_only: bool,
     /// Save the plan; `tsinfra apply FILE` then does exactly this
     #[arg(long, value_name = "FILE")]
@@ -223,6 +226,8 @@ pub(super) struct PlanOptions {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// What the user agrees to by address.
@@ -232,6 +237,25 @@ pub(super) struct ConsentOptions {
     /// taking an object's fields from another manager (the object's address); may be repeated
     #[arg(long = "consent", value_name = "ADDRESS")]
     pub(super) addresses: Vec<String>,
+}
+
+/// Part of a plan.
+#[derive(Debug, Default, Args)]
+pub(super) struct SelectionOptions {
+    /// Only this, and all it comes after: cluster.NAME, cluster.NAME.pool.POOL, storage.TIER, or an
+    /// object as plans show it; may be repeated
+    #[arg(long = "target", value_name = "ADDRESS")]
+    targets: Vec<Address>,
+    /// All but this, and what comes after it; may be repeated
+    #[arg(long = "exclude", value_name = "ADDRESS")]
+    excludes: Vec<Address>,
+}
+
+impl SelectionOptions {
+    /// As a value.
+    pub(super) fn all(&self) -> Selection {
+        Selection { targets: self.targets.clone(), excludes: self.excludes.clone() }
+    }
 }
 
 /// Options of `apply`.
@@ -244,7 +268,7 @@ pub(super) struct ApplyOptions {
     #[arg(long)]
     pub(super) auto_approve: bool,
     /// Only bring the stack's record up to date with what is there
-    #[arg(long, conflicts_with = "addresses")]
+    #[arg(long, conflicts_with_all = ["addresses", "targets", "excludes"])]
     pub(super) refresh_only: bool,
     /// Show every field of new objects
     #[arg(long)]
@@ -256,6 +280,8 @@ pub(super) struct ApplyOptions {
     pub(super) lock: LockOptions,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// How long to wait for another apply.
@@ -299,6 +325,8 @@ pub(super) struct DestroyOptions {
     pub(super) lock: LockOptions,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// Options of `show`.
@@ -334,6 +362,8 @@ pub(super) struct GraphOptions {
     /// Draw the end of the stack instead
     #[arg(long)]
     pub(super) destroy: bool,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// Options of `version`.

@@ -22,7 +22,13 @@ pub(super) fn run(
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
-    let plan = runtime.block_on(planning::plan(&world, &source, Purpose::Destroy, consents))?;
+    let plan = runtime.block_on(planning::plan(
+        &world,
+        &source,
+        Purpose::Destroy,
+        consents,
+        &options.selection.all(),
+    ))?;
     present(&plan, false, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);

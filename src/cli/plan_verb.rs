@@ -25,7 +25,13 @@ pub(super) fn run(
     let world =
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Look)?;
     let consents = &options.consent.addresses;
-    let plan = planning::runtime()?.block_on(planning::plan(&world, &source, purpose, consents))?;
+    let plan = planning::runtime()?.block_on(planning::plan(
+        &world,
+        &source,
+        purpose,
+        consents,
+        &options.selection.all(),
+    ))?;
     if options.json {
         screen.json_page(&render::json::plan(&plan));
     } else {

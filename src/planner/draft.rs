@@ -70,6 +70,7 @@ impl PlanDraft {
             basis: input.basis.clone(),
             drift: self.drift,
             learns: Vec::new(),
+            selection: None,
             changes: self.changes,
             steps: self.steps,
             blocked: self.blocked.into_iter().collect(),

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::draft::PlanDraft;
 use super::{PlanInput, guards, objects};
 use crate::fields;
 use crate::inventory::{Inventory, Item};
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
+use crate::plan::Plan;
+use crate::plan::selection::Parts;
 use crate::plan::step::Action;
 
 /// A manifest's digest, as it is remembered once the manifest was applied whole.
@@ -18,11 +19,11 @@ pub fn digest(manifest: &Value) -> String {
 
 /// What is meant, kept before the first step: what was owned, what is there of ours, what this plan
 /// makes. What it deletes stays in until it is seen to be gone, and says so. It does not claim to be
-/// applied what is yet to be.
-pub fn intent(input: &PlanInput<'_>, draft: &PlanDraft) -> Inventory {
+/// applied what is yet to be. A plan that is only a part means nothing of what it leaves out.
+pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
     let mut record = known(input);
     record.items = items(input, record.items);
-    for step in draft.steps.values() {
+    for step in plan.steps.values() {
         // The namespace is nobody's, and pods are their StatefulSet's.
         let ours = |object: &&ObjectKey| !matches!(object.kind, Kind::Namespace | Kind::Pod);
         let Some(object) = step.action.object().filter(ours) else { continue };
@@ -34,7 +35,11 @@ pub fn intent(input: &PlanInput<'_>, draft: &PlanDraft) -> Inventory {
         }
     }
     forget_the_gone(input, &mut record);
-    for (name, cluster) in &input.desired.clusters {
+    let objects = plan.steps.values().filter_map(|step| step.action.object());
+    let meant: BTreeSet<&str> =
+        objects.filter_map(|key| parts.get(key)?.cluster.as_deref()).collect();
+    let is_meant = |name: &str| plan.selection.is_none() || meant.contains(name);
+    for (name, cluster) in input.desired.clusters.iter().filter(|(name, _)| is_meant(name)) {
         record.clusters.entry(name.clone()).or_default().protect = cluster.protect;
     }
     identify(input, &mut record);

@@ -34,9 +34,10 @@ pub fn plan(plan: &Plan) -> Value {
         "conflicts": plan.conflicts,
         "notes": plan.notes,
         "summary": sum,
+        "selection": plan.selection,
         "record_changes": plan.learns,
         "applyable": plan.blocked.is_empty() && plan.has_work(),
-        "complete": plan.blocked.is_empty(),
+        "complete": plan.blocked.is_empty() && plan.selection.is_none(),
         "errored": false,
     })
 }

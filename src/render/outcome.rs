@@ -15,7 +15,7 @@ use crate::stack::{Cluster, ExposeKind, Stack};
 /// The closing lines of a complete run.
 pub fn complete(plan: &Plan, paint: Paint) -> String {
     let sum = plan.summary();
-    match plan.purpose {
+    let mut text = match plan.purpose {
         Purpose::Apply => format!(
             "\n{} Resources: {} added, {} changed, {} destroyed.\n",
             paint.strong("Apply complete!"),
@@ -33,7 +33,16 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
             paint.strong("Refresh complete!"),
             count(plan.learns.len(), "change")
         ),
+    };
+    if plan.selection.is_some() {
+        let verb = plan.purpose.verb();
+        let line = format!(
+            "Only part of the plan was carried out. Run `tsinfra {verb}` without --target and \
+             --exclude to see what is left."
+        );
+        text.push_str(&format!("{}\n", fold(&line, "Note: ", "      ")));
     }
+    text
 }
 
 /// Who holds a stack, in two lines.

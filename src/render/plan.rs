@@ -34,6 +34,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
             text.push_str(&object(&key.to_string(), change, true, style));
         }
         text.push_str(&notes(plan));
+        text.push_str(&partial(plan));
         return text;
     }
     text.push_str(&fold(&heading(plan), "", ""));
@@ -50,6 +51,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     text.push_str(&steps::list(plan));
     text.push_str(&blocked(plan, style.paint));
     text.push_str(&notes(plan));
+    text.push_str(&partial(plan));
     text.push_str(&summary(plan, style.paint));
     text
 }
@@ -57,6 +59,10 @@ pub fn plan(plan: &Plan, style: Style) -> String {
 /// What a plan without changes says.
 pub fn no_changes(plan: &Plan, paint: Paint) -> String {
     let stack = harmless(&brief(&plan.stack, NAME_MAX));
+    if plan.selection.is_some() {
+        let what = paint.strong("No changes");
+        return format!("{what} in the part of stack `{stack}` that was selected.\n");
+    }
     match plan.purpose {
         Purpose::Apply => {
             let what = paint.strong("No changes.");
@@ -197,6 +203,23 @@ fn notes(plan: &Plan) -> String {
         text.push('\n');
     }
     text
+}
+
+/// That a plan is only a part, by what, and how much is left out.
+fn partial(plan: &Plan) -> String {
+    let Some(selected) = &plan.selection else { return String::new() };
+    let flags = |flag: &str, addresses: &[String]| -> Vec<String> {
+        addresses.iter().map(|address| format!("{flag} {}", brief(address, NAME_MAX))).collect()
+    };
+    let by = [flags("--target", &selected.target), flags("--exclude", &selected.exclude)];
+    let mut line = format!(
+        "This is only part of the plan ({}): {} and {} are left out.",
+        by.concat().join(", "),
+        count(selected.steps_left_out, "step"),
+        count(selected.refusals_left_out, "refusal"),
+    );
+    line.push_str(" A plain plan should follow.");
+    format!("\n{}\n", fold(&line, "Note: ", "      "))
 }
 
 /// The two lines scripts and people look for at the end.

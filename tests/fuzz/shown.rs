@@ -16,6 +16,7 @@ use tsinfra::lock::Lock;
 use tsinfra::object::{Kind, ObjectKey};
 use tsinfra::observed::{DatabaseView, EventNote, LiveObject, Observed};
 use tsinfra::plan::drift::{self, Drift, Learned, Lesson};
+use tsinfra::plan::selection::Selected;
 use tsinfra::plan::step::{Action, Step, StepId, Until};
 use tsinfra::plan::{
     Blocked, Change, Conflict, Connection, FieldChange, Operation, Plan, Purpose, saved,
@@ -116,12 +117,21 @@ fn hostile_plan(text: &str) -> Plan {
     plan.conflicts = vec![Conflict { object, field, manager, taken: false }];
     plan.notes = vec![owned()];
     plan.inventory.items = BTreeMap::from([(key(text), Item { uid: owned(), ..Item::default() })]);
+    plan.selection = Some(Selected {
+        target: vec![owned()],
+        exclude: vec![owned()],
+        steps_left_out: 1,
+        refusals_left_out: 1,
+    });
     let lessons = [Lesson::Comes, Lesson::Leaves, Lesson::Identity, Lesson::Settled];
     plan.learns = lessons.map(|lesson| Learned { address: owned(), lesson }).into();
-    let fields = change(Operation::Update).fields;
-    let drifts = [drift::What::Changed, drift::What::Deleted, drift::What::Replaced];
-    plan.drift =
-        drifts.map(|what| Drift { object: key(text), what, fields: fields.clone() }).into();
+    let fields = change(Operation::Update).fields.into_iter().take(1).collect();
+    let drift = |what, fields| Drift { object: key(text), what, fields };
+    plan.drift = vec![
+        drift(drift::What::Changed, fields),
+        drift(drift::What::Deleted, Vec::new()),
+        drift(drift::What::Replaced, Vec::new()),
+    ];
     plan
 }
 

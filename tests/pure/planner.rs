@@ -10,6 +10,7 @@ mod interrupted;
 mod laws;
 mod locked;
 mod refusals;
+mod selected;
 mod sketch;
 mod stale;
 mod told;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tsinfra::inventory::Inventory;
 use tsinfra::object::LABEL_POOL;
+use tsinfra::plan::selection::Selection;
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::Cluster;
 use tsinfra::world::World as _;
@@ -26,6 +27,8 @@ struct Case {
     trouble: fn(&Sandbox, &Stack),
     purpose: Purpose,
     consents: &'static [&'static str],
+    /// What `--target` and `--exclude` name.
+    selection: [&'static [&'static str]; 2],
     /// Goldens beside `plan.txt`.
     more: &'static [&'static str],
 }
@@ -37,6 +40,7 @@ const fn case(name: &'static str) -> Case {
         trouble: |_, _| {},
         purpose: Purpose::Apply,
         consents: &[],
+        selection: [&[], &[]],
         more: &[],
     }
 }
@@ -67,13 +71,23 @@ impl Case {
         self
     }
 
+    const fn target(mut self, addresses: &'static [&'static str]) -> Self {
+        self.selection[0] = addresses;
+        self
+    }
+
+    const fn exclude(mut self, addresses: &'static [&'static str]) -> Self {
+        self.selection[1] = addresses;
+        self
+    }
+
     const fn more(mut self, more: &'static [&'static str]) -> Self {
         self.more = more;
         self
     }
 }
 
-const CASES: [Case; 41] = [
+const CASES: [Case; 43] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -109,6 +123,8 @@ const CASES: [Case; 41] = [
     case("broken-member-restart-allowed").trouble(|sandbox, _| lose(sandbox, "history-data-2")),
     case("cluster-removed"),
     case("cluster-removed-consented").consents(&["cluster.events"]),
+    case("target-one-cluster").first().target(&["cluster.events"]).more(&["plan.json"]),
+    case("exclude-what-is-refused").exclude(&["cluster.events"]),
     case("protected-destroy").destroy(),
     case("consented-destroy").destroy().consents(&["cluster.history"]),
     case("destroy-retain").destroy(),
@@ -284,7 +300,12 @@ fn plan_of(case: &Case, beginnings: &mut Beginnings) -> Plan {
     let asked = stack(&asked);
     (case.trouble)(&sandbox, &asked);
     let consents: Vec<String> = case.consents.iter().map(|consent| (*consent).into()).collect();
-    plan_for(&sandbox, &asked, case.purpose, &consents)
+    let [targets, excludes] = case
+        .selection
+        .map(|addresses| addresses.iter().map(|address| address.parse().unwrap()).collect());
+    let request =
+        Request { stack: &asked, digest: "of-a-test", purpose: case.purpose, consents: &consents };
+    block_on(survey::part(&sandbox, &request, &Selection { targets, excludes })).unwrap()
 }
 
 /// A golden of a plan; what changes with every release is left out.

@@ -40,7 +40,7 @@ fn act(world: &Sandbox, act: Act) -> ObjectKey {
             edit(world, &key, &json!({ "spec": { "replicas": members } }));
         }
         Act::Edit => edit(world, &key, &json!({ "spec": { "maxUnavailable": 7 } })),
-        Act::Delete => drop(world.disturb(|cluster: &mut Cluster| cluster.delete(&key))),
+        Act::Delete => world.disturb(|cluster: &mut Cluster| cluster.delete(&key)),
         Act::Replace => replace(world, &key, live),
     }
     key
@@ -73,7 +73,9 @@ fn asked_anew(plan: &Plan) -> BTreeSet<String> {
     let told: BTreeSet<String> = plan
         .drift
         .iter()
-        .flat_map(|drift| drift.fields.iter().map(|field| format!("{}{}", drift.object, field.path)))
+        .flat_map(|drift| {
+            drift.fields.iter().map(|field| format!("{}{}", drift.object, field.path))
+        })
         .collect();
     let lost = |key: &ObjectKey| {
         plan.drift.iter().any(|drift| drift.object == *key && drift.what == What::Deleted)
