@@ -125,7 +125,8 @@ fn hostile_plan(text: &str) -> Plan {
     });
     let lessons = [Lesson::Comes, Lesson::Leaves, Lesson::Identity, Lesson::Settled];
     plan.learns = lessons.map(|lesson| Learned { address: owned(), lesson }).into();
-    let fields = change(Operation::Update).fields.into_iter().take(1).collect();
+    let (path, drifted_by) = (format!(".metadata.{text}"), Some(owned()));
+    let fields = vec![FieldChange { path, before: None, after: Some(Value::from(7)), drifted_by }];
     let drift = |what, fields| Drift { object: key(text), what, fields };
     plan.drift = vec![
         drift(drift::What::Changed, fields),

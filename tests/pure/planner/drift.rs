@@ -9,6 +9,7 @@ use tsinfra::object::LABEL_MANAGED_BY;
 use tsinfra::plan::drift::{Lesson, What};
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::Cluster;
+use tsinfra::sealed::seal;
 
 use super::sketch::{sketches, wishes};
 use super::*;
@@ -182,6 +183,24 @@ fn a_record_without_digests_still_tells_what_managers_did() {
     let told = plan(&world, &stack);
     assert_eq!(drifted(&told), BTreeSet::from([budget]));
     assert!(told.changes.contains_key(&service), "{told:#?}");
+}
+
+/// A record that a program of the first minor version wrote is read as it is.
+#[test]
+fn a_record_of_the_first_minor_version_is_read() {
+    let (world, stack) = (sandbox(), stack(STACK));
+    apply_all(&world, &stack);
+    let mut old = json!(record(&world, &stack));
+    old["format"] = json!("1.0");
+    for item in old["items"].as_object_mut().unwrap().values_mut() {
+        item.as_object_mut().unwrap().retain(|name, _| name == "uid");
+    }
+    let key = Inventory::key("tsdb", "plant");
+    let mut map = world.snapshot().get(&key).unwrap().clone();
+    map["data"]["inventory.json"] = json!(seal(old).to_string());
+    let read = Inventory::from_config_map(&map).unwrap();
+    assert_eq!(read.format.to_string(), "1.0");
+    assert!(read.items.values().all(|item| !item.uid.is_empty() && item.applied.is_empty()));
 }
 
 /// A label that is taken off leaves no manager behind; the record still tells that it is drift.
