@@ -1,6 +1,7 @@
 //! What others did is told as drift and what the stack asks for as change, each without the other.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -88,6 +89,23 @@ fn asked_anew(plan: &Plan) -> BTreeSet<String> {
     fields.filter(|field| !told.contains(field)).collect()
 }
 
+/// Carries a plan out until some event, and stops it there, as Ctrl-C does, or kills it: then nobody
+/// keeps the record as things are.
+fn end_early(world: &Sandbox, plan: &Plan, last: usize, killed: bool) {
+    let mut events = 0;
+    let run = || {
+        run_until(world, plan, |_| {
+            events += 1;
+            if killed && events > last {
+                resume_unwind(Box::new("killed"));
+            }
+            events > last
+        })
+    };
+    // That it was killed is what is wanted.
+    let _ = catch_unwind(AssertUnwindSafe(run));
+}
+
 fn record(world: &Sandbox, stack: &Stack) -> Inventory {
     let key = Inventory::key(&stack.namespace, &stack.name);
     Inventory::from_config_map(world.snapshot().get(&key).unwrap()).unwrap()
@@ -97,27 +115,27 @@ proptest! {
     #![proptest_config(config(3))]
 
     /// Where nobody else did anything there is no drift: not before, not after an apply, not after
-    /// one that was stopped at any event, not in a change, not in a destroy.
+    /// one that was stopped or killed at any event, not in a change, not in a destroy.
     #[test]
     fn without_a_foreign_act_there_is_never_drift(
-        sketch in sketches(), wishes in wishes(), last in 0_usize..60,
+        sketch in sketches(), wishes in wishes(), last in 0_usize..60, killed: bool,
     ) {
         let (before, after) = (sketch.stack(), sketch.after(&wishes).stack());
         let world = sandbox();
         for stack in [&before, &after] {
-            let mut events = 0;
             let first = plan(&world, stack);
             prop_assert_eq!(drifted(&first), BTreeSet::new());
-            run_until(&world, &first, |_| { events += 1; events > last });
+            end_early(&world, &first, last, killed);
             prop_assert_eq!(drifted(&plan(&world, stack)), BTreeSet::new());
+            // A dead holder's lock is waited for, and no plan may go stale meanwhile.
+            rest(&world, 300);
             let rest_of_it = apply_all(&world, stack);
             prop_assert_eq!(drifted(&rest_of_it), BTreeSet::new());
             prop_assert_eq!(drifted(&plan(&world, stack)), BTreeSet::new());
         }
         let end = destruction(&world, &after);
         prop_assert_eq!(drifted(&end), BTreeSet::new());
-        let mut events = 0;
-        run_until(&world, &end, |_| { events += 1; events > last });
+        end_early(&world, &end, last, killed);
         prop_assert_eq!(drifted(&destruction(&world, &after)), BTreeSet::new());
         prop_assert_eq!(drifted(&plan(&world, &after)), BTreeSet::new());
     }
@@ -201,6 +219,38 @@ fn a_record_of_the_first_minor_version_is_read() {
     let read = Inventory::from_config_map(&map).unwrap();
     assert_eq!(read.format.to_string(), "1.0");
     assert!(read.items.values().all(|item| !item.uid.is_empty() && item.applied.is_empty()));
+}
+
+/// A destroy that is killed at any event leaves no drift: what is gone was going.
+#[test]
+fn what_a_killed_destroy_has_deleted_is_no_drift() {
+    let (world, stack) = (sandbox(), stack(STACK));
+    apply_all(&world, &stack);
+    rest(&world, 60);
+    let beginning = world.snapshot();
+    for last in 0..40 {
+        world.disturb(|cluster| *cluster = beginning.clone());
+        end_early(&world, &destruction(&world, &stack), last, true);
+        assert_eq!(drifted(&destruction(&world, &stack)), BTreeSet::new(), "{last}");
+        assert_eq!(drifted(&plan(&world, &stack)), BTreeSet::new(), "{last}");
+    }
+}
+
+/// A change is killed at any event and the stack put back: what tsinfra itself has set since is no
+/// drift, because what was applied before is not what was meant last.
+#[test]
+fn a_stack_that_is_put_back_after_a_killed_change_has_not_drifted() {
+    let world = sandbox();
+    let (old, new) = (stack(STACK), stack(&STACK.replacen("8Gi", "10Gi", 1)));
+    apply_all(&world, &old);
+    rest(&world, 60);
+    let beginning = world.snapshot();
+    for last in 0..8 {
+        world.disturb(|cluster| *cluster = beginning.clone());
+        end_early(&world, &plan(&world, &new), last, true);
+        assert_eq!(drifted(&plan(&world, &old)), BTreeSet::new(), "{last}");
+        assert_eq!(drifted(&plan(&world, &new)), BTreeSet::new(), "{last}");
+    }
 }
 
 /// A label that is taken off leaves no manager behind; the record still tells that it is drift.
