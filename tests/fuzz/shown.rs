@@ -55,8 +55,8 @@ pub(crate) fn everywhere(text: &str) -> Vec<(&'static str, String)> {
         ("a plan for programs", json(&programs::plan(&plan))),
         ("a saved plan", saved::text(&plan).expect("a plan is JSON")),
         ("a refresh", {
-            let purpose = Purpose::Refresh;
-            plan::plan(&Plan { purpose, ..plan.clone() }, plan::Style::default())
+            let (purpose, blocked, notes) = (Purpose::Refresh, Vec::new(), Vec::new());
+            plan::plan(&Plan { purpose, blocked, notes, ..plan.clone() }, plan::Style::default())
         }),
         ("a graph", graph::dot(&plan)),
         ("a destroy of nothing", {
@@ -119,20 +119,14 @@ fn hostile_plan(text: &str) -> Plan {
     plan.inventory.items = BTreeMap::from([(key(text), Item { uid: owned(), ..Item::default() })]);
     plan.selection = Some(Selected {
         target: vec![owned()],
-        exclude: vec![owned()],
+        exclude: Vec::new(),
         steps_left_out: 1,
         refusals_left_out: 1,
     });
-    let lessons = [Lesson::Comes, Lesson::Leaves, Lesson::Identity, Lesson::Settled];
-    plan.learns = lessons.map(|lesson| Learned { address: owned(), lesson }).into();
+    plan.learns = vec![Learned { address: owned(), lesson: Lesson::Comes }];
     let (path, drifted_by) = (format!(".metadata.{text}"), Some(owned()));
     let fields = vec![FieldChange { path, before: None, after: Some(Value::from(7)), drifted_by }];
-    let drift = |what, fields| Drift { object: key(text), what, fields };
-    plan.drift = vec![
-        drift(drift::What::Changed, fields),
-        drift(drift::What::Deleted, Vec::new()),
-        drift(drift::What::Replaced, Vec::new()),
-    ];
+    plan.drift = vec![Drift { object: key(text), what: drift::What::Changed, fields }];
     plan
 }
 
