@@ -16,7 +16,7 @@ use crate::sealed::{self, Format, Unsound};
 
 /// The version of the record this program writes; it reads any record of the same major number. Of
 /// a later minor number it passes over what it does not know, and drops it when it writes.
-pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 0 };
+pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 1 };
 
 /// What a stack owns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,13 @@ pub struct Inventory {
 pub struct Item {
     /// Its uid; empty while it is only meant to be made.
     pub uid: String,
+    /// Digest of the manifest that was last applied whole; empty where that is not known. What
+    /// departs from that very manifest since is drift.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub applied: String,
+    /// Whether a run has set out to delete it: that it is gone then is no drift.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub going: bool,
 }
 
 /// What is remembered of a cluster.

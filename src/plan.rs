@@ -1,8 +1,10 @@
 //! A plan as a value: what will change, in which steps, why, and when each step is done.
 
 pub mod change;
+pub mod drift;
 pub mod saved;
 pub mod seen;
+pub mod selection;
 pub mod step;
 pub mod volume;
 
@@ -16,14 +18,16 @@ use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::observed::DatabaseScope;
 use crate::sealed::Format;
+use drift::{Drift, Learned};
 use seen::Seen;
+use selection::Selected;
 use step::{Step, StepId, Until};
 
 /// The version of saved plans. One of another major number is refused. Of a later minor number,
 /// members that are not known are passed over, so those may only be what is shown; but a step that
 /// is half understood must not run, nor a check be left out: in [`Step`] and [`Basis`], and in what
 /// they hold, any member, action, expectation or wait that is not known refuses the whole file.
-pub const PLAN_FORMAT: Format = Format { major: 1, minor: 0 };
+pub const PLAN_FORMAT: Format = Format { major: 1, minor: 1 };
 
 /// Everything an apply does, decided beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,10 +38,19 @@ pub struct Plan {
     pub stack: String,
     /// The stack's namespace.
     pub namespace: String,
-    /// Apply or destroy.
+    /// What it is for.
     pub purpose: Purpose,
     /// What it was made from; an apply of anything else is refused.
     pub basis: Basis,
+    /// What others did to what the stack owns since tsinfra last applied, by object.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
+    /// What the record learns, if the plan is to bring it up to date and nothing else.
+    #[serde(default)]
+    pub learns: Vec<Learned>,
+    /// What it is only a part by, if it is one.
+    #[serde(default)]
+    pub selection: Option<Selected>,
     /// What changes, by object.
     pub changes: BTreeMap<ObjectKey, Change>,
     /// How, in what order. Acyclic: [`Plan::order`] says so.
@@ -66,6 +79,8 @@ pub enum Purpose {
     Apply,
     /// Take down what the stack owns.
     Destroy,
+    /// Bring the record up to date, and touch nothing else.
+    Refresh,
 }
 
 /// What a plan was made from.
@@ -192,6 +207,13 @@ pub struct FieldChange {
     pub drifted_by: Option<String>,
 }
 
+impl FieldChange {
+    /// The way back.
+    pub fn reversed(&self) -> Self {
+        Self { before: self.after.clone(), after: self.before.clone(), ..self.clone() }
+    }
+}
+
 /// Something that must not or cannot be done, and the way on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Blocked {
@@ -242,15 +264,31 @@ pub struct Summary {
 )]
 pub struct Circle(pub StepId);
 
+impl Purpose {
+    /// The verb that carries out a plan for it.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Destroy => "destroy",
+            Self::Refresh => "apply --refresh-only",
+        }
+    }
+}
+
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.blocked.is_empty()
     }
 
-    /// Whether there is anything to carry out, be it only to keep the record.
-    pub fn is_due(&self) -> bool {
-        !self.steps.is_empty() || self.is_record_due
+    /// Whether an apply of it would write anything.
+    pub fn has_work(&self) -> bool {
+        !self.steps.is_empty() || !self.learns.is_empty() || self.is_record_due
+    }
+
+    /// Whether the record is all that is written, though nobody asked for that.
+    pub fn only_keeps_the_record(&self) -> bool {
+        self.steps.is_empty() && self.learns.is_empty() && self.is_record_due
     }
 
     /// Addresses whose coming the plan waits for.

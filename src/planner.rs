@@ -5,11 +5,14 @@ pub mod because;
 pub mod claims;
 pub mod condemned;
 pub mod draft;
+pub mod drift;
 pub mod guards;
 pub mod immutable;
 pub mod managers;
 pub mod objects;
 pub mod order;
+pub mod parts;
+pub mod record;
 pub mod removal;
 pub mod restarts;
 pub mod stuck;
@@ -19,9 +22,10 @@ pub mod tiers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::Desired;
-use crate::inventory::Inventory;
-use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
+use crate::object::ObjectKey;
 use crate::observed::Observed;
+use crate::plan::drift::learned;
+use crate::plan::selection::Selection;
 use crate::plan::{Basis, Plan, Purpose};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
@@ -38,7 +42,7 @@ pub struct PlanInput<'a> {
     pub observed: &'a Observed,
     /// What Kubernetes would make of each draft of [`objects::drafts`].
     pub previews: &'a BTreeMap<ObjectKey, Previewed>,
-    /// Apply or destroy.
+    /// What the plan is for.
     pub purpose: Purpose,
     /// What the plan is pinned to.
     pub basis: &'a Basis,
@@ -64,13 +68,18 @@ pub fn drafts(
     purpose: Purpose,
 ) -> Vec<Draft> {
     match purpose {
-        Purpose::Apply => objects::drafts(stack, desired, observed),
+        Purpose::Apply | Purpose::Refresh => objects::drafts(stack, desired, observed),
         Purpose::Destroy => Vec::new(),
     }
 }
 
 /// Makes the plan.
 pub fn plan(input: &PlanInput<'_>) -> Plan {
+    part(input, &Selection::default())
+}
+
+/// Makes the plan, and keeps the part of it that is asked for.
+pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
     let mut draft = PlanDraft::default();
     guards::identity(input, &mut draft);
     match input.purpose {
@@ -83,56 +92,33 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
             claims::tell_leaving(input, &mut draft);
             condemned::tell_left(input, &mut draft);
             objects::changes(input, &mut draft);
+            drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
             teardown::what_the_stack_dropped(input, &mut draft);
         }
-        Purpose::Destroy => teardown::everything(input, &mut draft),
+        Purpose::Destroy => {
+            drift::tell(input, &mut draft);
+            teardown::everything(input, &mut draft);
+        }
+        Purpose::Refresh => return refresh(input, draft),
     }
     guards::idle_consents(input, &mut draft);
-    let inventory = record(input, &draft);
-    draft.finish(input, inventory)
+    let parts = parts::parts(input.stack, input.desired, input.observed);
+    let mut plan = selection.of(draft.finish(input, record::known(input)), &parts);
+    plan.inventory = record::intent(input, &plan, &parts);
+    let found = input.observed.inventory.as_ref();
+    plan.is_record_due = plan.selection.is_none() && !plan.inventory.says_the_same(found);
+    plan
 }
 
-/// The record to keep: what was owned, what is there of ours, what this plan makes. What it
-/// deletes stays in until it is seen to be gone.
-fn record(input: &PlanInput<'_>, draft: &PlanDraft) -> Inventory {
-    let stack = input.stack;
-    let mut record = input
-        .observed
-        .inventory
-        .clone()
-        .unwrap_or_else(|| Inventory::new(&stack.name, &stack.namespace));
-    record.items.retain(|key, _| input.observed.objects.contains_key(key));
-    for (key, live) in objects::owned(input) {
-        record.items.entry(key.clone()).or_default().uid = live.uid().to_owned();
-    }
-    for step in draft.steps.values() {
-        // The namespace is nobody's, and pods are their StatefulSet's.
-        if let Some(object) =
-            step.action.object().filter(|o| !matches!(o.kind, Kind::Namespace | Kind::Pod))
-        {
-            record.items.entry(object.clone()).or_default();
-        }
-    }
-    forget_the_gone(input, &mut record);
-    for (name, cluster) in &input.desired.clusters {
-        let entry = record.clusters.entry(name.clone()).or_default();
-        entry.protect = cluster.protect;
-        if let Some(id) = guards::seen_id(input.observed, name)
-            && entry.cluster_id.is_empty()
-        {
-            id.clone_into(&mut entry.cluster_id);
-        }
-    }
-    record
-}
-
-/// A cluster of which neither a StatefulSet nor a claim is left is gone with its data: the next one
-/// of its name is another, under an id of its own.
-fn forget_the_gone(input: &PlanInput<'_>, record: &mut Inventory) {
-    let left: BTreeSet<&str> = objects::owned(input)
-        .filter(|(key, _)| matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim))
-        .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
-        .collect();
-    record.clusters.retain(|name, _| left.contains(name.as_str()));
+/// A plan that has the record learn what is there, and tells what others did. What would mend it is
+/// worked out and left.
+fn refresh(input: &PlanInput<'_>, mut draft: PlanDraft) -> Plan {
+    let mut mending = PlanDraft::default();
+    objects::changes(input, &mut mending);
+    drift::tell(input, &mut mending);
+    draft.drift = mending.drift;
+    let inventory = record::refreshed(input);
+    let learns = learned(&record::known(input), &inventory);
+    Plan { learns, ..draft.finish(input, inventory) }
 }

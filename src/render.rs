@@ -1,5 +1,6 @@
 //! What people and programs read: plans, progress, status, graphs. Pure: a value in, text out.
 
+pub mod drift;
 pub mod events;
 pub mod graph;
 pub mod json;

@@ -11,7 +11,7 @@ pub mod duration;
 mod findings;
 mod model;
 mod names;
-mod nearest;
+pub mod nearest;
 pub mod quantity;
 mod reader;
 mod syntax;

@@ -8,6 +8,7 @@ use futures_util::stream;
 use crate::desired::{self, Desired, scope};
 use crate::object::ObjectKey;
 use crate::observed::{DatabaseView, Observed};
+use crate::plan::selection::{Selection, Unknown};
 use crate::plan::{Basis, Circle, Connection, Membership, Plan, Purpose};
 use crate::planner::{self, PlanInput, Previewed, managers};
 use crate::stack::{Stack, Target};
@@ -23,7 +24,7 @@ pub struct Request<'a> {
     pub stack: &'a Stack,
     /// SHA-256 of its text, in hex.
     pub digest: &'a str,
-    /// Apply or destroy.
+    /// What the plan is for.
     pub purpose: Purpose,
     /// Addresses the user consents to.
     pub consents: &'a [String],
@@ -38,6 +39,9 @@ pub enum NoPlan {
     /// The plan goes round in a circle.
     #[error(transparent)]
     Circle(#[from] Circle),
+    /// An address selects nothing.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
 }
 
 /// Looks at everything a stack is planned from.
@@ -57,7 +61,17 @@ pub async fn look<W: World>(
 
 /// Makes a plan. Writes nothing.
 pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, NoPlan> {
+    part(world, request, &Selection::default()).await
+}
+
+/// Makes a plan, and keeps the part of it that is asked for. Writes nothing.
+pub async fn part<W: World>(
+    world: &W,
+    request: &Request<'_>,
+    selection: &Selection,
+) -> Result<Plan, NoPlan> {
     let (desired, observed) = look(world, request.stack, request.purpose).await?;
+    selection.check(&planner::parts::parts(request.stack, &desired, &observed))?;
     let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
     let drafts = planner::drafts(request.stack, &desired, &observed, request.purpose);
     let previews = previews(world, drafts, &consents).await?;
@@ -71,7 +85,7 @@ pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, No
         ids: planner::basis::ids(&observed),
         objects: planner::basis::objects(request.stack, &observed),
     };
-    let plan = planner::plan(&PlanInput {
+    let input = PlanInput {
         stack: request.stack,
         desired: &desired,
         observed: &observed,
@@ -79,7 +93,8 @@ pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, No
         purpose: request.purpose,
         basis: &basis,
         consents: &consents,
-    });
+    };
+    let plan = planner::part(&input, selection);
     plan.order()?;
     Ok(plan)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::fields;
 use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::step::{Action, Expect, Step, StepId};
-use crate::plan::{Membership, Plan, seen};
+use crate::plan::{Membership, Plan, Purpose, seen};
 use crate::world::{Unseen, World};
 
 use super::step::End;
@@ -32,9 +32,13 @@ pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
 }
 
 /// What has become otherwise among the objects the plan was made from. Asked only before the first
-/// step: the plan's own steps change them.
+/// step: the plan's own steps change them. A plan that writes nothing is not held against anything.
 pub async fn objects<W: World>(world: &W, plan: &Plan) -> Result<Option<String>, (StepId, End)> {
-    let Some(first) = plan.steps.keys().next() else { return Ok(None) };
+    let first = match plan.steps.keys().next() {
+        Some(first) => first.clone(),
+        None if plan.purpose == Purpose::Refresh => StepId("look at what is there".to_owned()),
+        None => return Ok(None),
+    };
     let unseen = |unseen: Unseen| (first.clone(), unseen.into());
     let (known, whose) = (&plan.basis.objects, (plan.stack.as_str(), plan.namespace.as_str()));
     let mut now = world.look(&seen::scope(whose.0, whose.1)).await.map_err(unseen)?;

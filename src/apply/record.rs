@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::inventory::Inventory;
-use crate::object::{Kind, LABEL_STACK, ObjectKey};
-use crate::observed::{List, Scope};
+use crate::fields;
+use crate::inventory::{Inventory, Item};
+use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
+use crate::observed::{List, LiveObject, Observed, Scope};
+use crate::plan::step::Action;
 use crate::plan::{Plan, Purpose};
 use crate::world::World;
 
@@ -97,8 +99,39 @@ async fn what_is_there<W: World>(
     }
     for (key, item) in &mut record.items {
         if let Some(live) = seen.objects.get(key) {
-            live.uid().clone_into(&mut item.uid);
+            meet(item, live);
         }
     }
+    note_applied(plan, outcome, &seen, &mut record);
     Ok(record)
+}
+
+/// Notes who an object is. One whose deletion was not begun after all is going no more.
+fn meet(item: &mut Item, live: &LiveObject) {
+    if item.uid != live.uid() {
+        *item = Item { uid: live.uid().to_owned(), ..Item::default() };
+    }
+    item.going &= live.is_leaving();
+}
+
+/// Notes which manifests were applied whole: those of steps that are done, and of others if the
+/// object is wholly so, as when only what came of it was waited for in vain.
+fn note_applied(plan: &Plan, outcome: &Outcome, seen: &Observed, record: &mut Inventory) {
+    let none = BTreeSet::new();
+    for (id, step) in &plan.steps {
+        let (Action::Create { object, manifest } | Action::Update { object, manifest, .. }) =
+            &step.action
+        else {
+            continue;
+        };
+        let (Some(live), Some(item)) = (seen.objects.get(object), record.items.get_mut(object))
+        else {
+            continue;
+        };
+        let owned = live.managers.get(FIELD_MANAGER).unwrap_or(&none);
+        if outcome.done.contains(id) || fields::departures(manifest, &live.value, owned).is_empty()
+        {
+            item.applied = fields::digest(manifest, manifest);
+        }
+    }
 }

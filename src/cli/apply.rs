@@ -38,26 +38,40 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
-    let plan = runtime.block_on(planning::plan(&world, source, Purpose::Apply, consents))?;
+    let purpose = if options.refresh_only { Purpose::Refresh } else { Purpose::Apply };
+    let plan = runtime.block_on(planning::plan(
+        &world,
+        source,
+        purpose,
+        consents,
+        &options.selection.all(),
+    ))?;
     present(&plan, options.full, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
-    if !plan.is_due() {
+    if !plan.has_work() {
         return Ok(Exit::Done);
     }
-    // The record alone is tsinfra's own affair.
-    if !options.auto_approve && !plan.steps.is_empty() {
-        let question =
-            format!("Apply this to stack `{}` {}?", plan.stack, render::plan::place(&plan));
-        confirm::ask(&question, "yes", "--auto-approve", screen)?;
+    // A record that is only behind is tsinfra's own affair.
+    if !options.auto_approve && !plan.only_keeps_the_record() {
+        confirm::ask(&question(&plan), "yes", "--auto-approve", screen)?;
     }
     let patience = options.lock.patience;
     let exit = runtime.block_on(carry_out(&world, &plan, patience, options.json, screen))?;
-    if exit == Exit::Done && !options.json && !plan.steps.is_empty() {
+    let reached = plan.purpose == Purpose::Apply && !plan.steps.is_empty();
+    if exit == Exit::Done && !options.json && reached {
         screen.print(&render::outcome::reach(&source.stack));
     }
     Ok(exit)
+}
+
+fn question(plan: &Plan) -> String {
+    let (stack, place) = (&plan.stack, render::plan::place(plan));
+    match plan.purpose {
+        Purpose::Refresh => format!("Bring the record of stack `{stack}` up to date {place}?"),
+        Purpose::Apply | Purpose::Destroy => format!("Apply this to stack `{stack}` {place}?"),
+    }
 }
 
 /// `apply --json` answers programs, which cannot be asked.
@@ -89,6 +103,18 @@ fn saved_plan(
             "plan again with --consent",
         ));
     }
+    if !options.selection.all().is_all() {
+        return Err(Failure::new(
+            "a saved plan has its selection in it",
+            "leave out --target and --exclude, or plan again with them",
+        ));
+    }
+    if options.refresh_only {
+        return Err(Failure::new(
+            "a saved plan has its purpose in it",
+            "leave out --refresh-only, or plan again with it",
+        ));
+    }
     present(plan, options.full, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
@@ -112,7 +138,7 @@ fn saved_plan(
             exit: Exit::Halted,
         });
     }
-    if !plan.is_due() {
+    if !plan.has_work() {
         return Ok(Exit::Done);
     }
     planning::runtime()?.block_on(carry_out(
@@ -148,7 +174,7 @@ pub(super) async fn carry_out(
         screen.line("");
     }
     let progress = Progress::new(screen, json);
-    let claim = Claim { holder: holder::name(), purpose: purpose(plan).to_owned(), patience };
+    let claim = Claim { holder: holder::name(), purpose: plan.purpose.verb().to_owned(), patience };
     let tell = |event: &Event| progress.tell(plan, event);
     let hear = |news: &News| progress.of_the_lock(news);
     let running = apply::run(world, plan, &claim, &stop, tell, hear);
@@ -159,19 +185,12 @@ pub(super) async fn carry_out(
     Ok(Exit::of(plan, &outcome, stop.load(Ordering::Relaxed)))
 }
 
-fn purpose(plan: &Plan) -> &'static str {
-    match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    }
-}
-
 fn conclude(plan: &Plan, outcome: &Outcome, json: bool, screen: &Screen) {
     let complete = outcome.is_complete(plan);
     if json {
         let left = plan.steps.len() - outcome.done.len();
         screen.json_line(&render::json::ended(plan, complete, left));
-    } else if complete {
+    } else if complete && plan.has_work() {
         screen.print(&render::outcome::complete(plan, screen.paint));
     } else if !complete {
         screen.print(&render::outcome::halted(plan, outcome, screen.paint));

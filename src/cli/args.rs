@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::plan::selection::{Address, Selection};
 use crate::stack;
 
 /// Plan, apply and destroy time-series databases on Kubernetes from one TOML file.
@@ -37,7 +38,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    an error: bad input, or something could not be read
-  2    plan --detailed-exitcode: there are changes
+  2    plan --detailed-exitcode: there are changes, or drift with --refresh-only
   3    the plan is stale, or an apply halted part-way: plan again
   4    blocked by a safety rule, or by what this version does not do yet
   5    a step passed its limit; apply again resumes
@@ -55,13 +56,18 @@ Examples:
   tsinfra plan stack.toml --detailed-exitcode    0 no changes, 2 changes, 4 blocked
   tsinfra plan stack.toml --out today.json       then: tsinfra apply today.json
   tsinfra plan stack.toml --destroy              what `destroy` would do
+  tsinfra plan stack.toml --exclude cluster.history.pool.cold    on past what is refused there
+  tsinfra plan stack.toml --refresh-only         only what others changed since the last apply
 A plan is made from Kubernetes and from each database's own view of itself. It lists what changes
-and why, the steps in the order they run, and what is refused. Nothing is written.";
+and why, the steps in the order they run, and what is refused. Drift, which is what others did to
+what the stack owns, is told apart from what the stack asks for anew. Nothing is written.";
 
 const APPLY_EXAMPLES: &str = "\
 Examples:
   tsinfra apply stack.toml
   tsinfra apply stack.toml --auto-approve        in a pipeline
+  tsinfra apply stack.toml --target cluster.events         one cluster, and what it needs
+  tsinfra apply stack.toml --refresh-only        writes nothing but the stack's own record
   tsinfra apply today.json                       exactly what `plan --out` saved, or nothing
 Each step is checked once more just before it acts, and waits until it is really done, saying what
 it waits for. The first Ctrl-C starts nothing new and ends the waits; apply again resumes.";
@@ -215,10 +221,13 @@ pub(super) struct PlanOptions {
     /// Plan the end of the stack instead
     #[arg(long)]
     pub(super) destroy: bool,
+    /// Tell only what others did to what the stack owns, and what the record would learn of it
+    #[arg(long, conflicts_with_all = ["destroy", "addresses", "targets", "excludes"])]
+    pub(super) refresh_only: bool,
     /// Save the plan; `tsinfra apply FILE` then does exactly this
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
-    /// Exit 2 when there are changes, 0 when there are none
+    /// Exit 2 when there are changes (with --refresh-only: drift), 0 when there are none
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
     /// Show every field of new objects
@@ -229,6 +238,8 @@ pub(super) struct PlanOptions {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// What the user agrees to by address.
@@ -240,6 +251,25 @@ pub(super) struct ConsentOptions {
     pub(super) addresses: Vec<String>,
 }
 
+/// Part of a plan.
+#[derive(Debug, Default, Args)]
+pub(super) struct SelectionOptions {
+    /// Only this, and all it comes after: cluster.NAME, cluster.NAME.pool.POOL, storage.TIER, or an
+    /// object as plans show it; may be repeated
+    #[arg(long = "target", value_name = "ADDRESS")]
+    targets: Vec<Address>,
+    /// All but this, and what comes after it; may be repeated
+    #[arg(long = "exclude", value_name = "ADDRESS")]
+    excludes: Vec<Address>,
+}
+
+impl SelectionOptions {
+    /// As a value.
+    pub(super) fn all(&self) -> Selection {
+        Selection { targets: self.targets.clone(), excludes: self.excludes.clone() }
+    }
+}
+
 /// Options of `apply`.
 #[derive(Debug, Args)]
 pub(super) struct ApplyOptions {
@@ -249,6 +279,9 @@ pub(super) struct ApplyOptions {
     /// Do not ask before changing anything
     #[arg(long)]
     pub(super) auto_approve: bool,
+    /// Only bring the stack's record up to date with what is there
+    #[arg(long, conflicts_with_all = ["addresses", "targets", "excludes"])]
+    pub(super) refresh_only: bool,
     /// Show every field of new objects
     #[arg(long)]
     pub(super) full: bool,
@@ -259,6 +292,8 @@ pub(super) struct ApplyOptions {
     pub(super) lock: LockOptions,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// How long to wait for another apply.
@@ -302,6 +337,8 @@ pub(super) struct DestroyOptions {
     pub(super) lock: LockOptions,
     #[command(flatten)]
     pub(super) consent: ConsentOptions,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// Options of `show`.
@@ -355,6 +392,8 @@ pub(super) struct GraphOptions {
     /// Draw the end of the stack instead
     #[arg(long)]
     pub(super) destroy: bool,
+    #[command(flatten)]
+    pub(super) selection: SelectionOptions,
 }
 
 /// Options of `version`.

@@ -22,15 +22,21 @@ pub(super) fn run(
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
-    let plan = runtime.block_on(planning::plan(&world, &source, Purpose::Destroy, consents))?;
+    let plan = runtime.block_on(planning::plan(
+        &world,
+        &source,
+        Purpose::Destroy,
+        consents,
+        &options.selection.all(),
+    ))?;
     present(&plan, false, options.json, screen);
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
-    if !plan.is_due() {
+    if !plan.has_work() {
         return Ok(Exit::Done);
     }
-    if !options.auto_approve && !plan.steps.is_empty() {
+    if !options.auto_approve && !plan.only_keeps_the_record() {
         let place = render::plan::place(&plan);
         let question = format!("Destroy stack `{}` {place}? Type its name to confirm.", plan.stack);
         confirm::ask(&question, &plan.stack, "--auto-approve", screen)?;

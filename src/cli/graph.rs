@@ -17,12 +17,24 @@ pub(super) fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let plan = match source::either(&options.file, target)? {
+        Input::Plan(_) if !options.selection.all().is_all() => {
+            return Err(Failure::new(
+                "a saved plan has its selection in it",
+                "leave out --target and --exclude, or draw the stack's own file",
+            ));
+        }
         Input::Plan(plan) => *plan,
         Input::Stack(source) => {
             let stack = &source.stack;
             let purpose = if options.destroy { Purpose::Destroy } else { Purpose::Apply };
             let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
-            planning::runtime()?.block_on(planning::plan(&world, &source, purpose, &[]))?
+            planning::runtime()?.block_on(planning::plan(
+                &world,
+                &source,
+                purpose,
+                &[],
+                &options.selection.all(),
+            ))?
         }
     };
     screen.print(&render::graph::dot(&plan));

@@ -17,11 +17,21 @@ pub(super) fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let source = source::stack(&options.stack.stack, target)?;
-    let purpose = if options.destroy { Purpose::Destroy } else { Purpose::Apply };
+    let purpose = match (options.destroy, options.refresh_only) {
+        (true, _) => Purpose::Destroy,
+        (_, true) => Purpose::Refresh,
+        _ => Purpose::Apply,
+    };
     let world =
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Look)?;
     let consents = &options.consent.addresses;
-    let plan = planning::runtime()?.block_on(planning::plan(&world, &source, purpose, consents))?;
+    let plan = planning::runtime()?.block_on(planning::plan(
+        &world,
+        &source,
+        purpose,
+        consents,
+        &options.selection.all(),
+    ))?;
     if options.json {
         screen.json_page(&render::json::plan(&plan));
     } else {
@@ -43,11 +53,19 @@ pub(super) fn show(plan: &Plan, full: bool, screen: &Screen) {
     screen.print(&render::plan::plan(plan, style));
 }
 
+/// Whether a plan has what it was made for: drift, or changes.
+fn is_notable(plan: &Plan) -> bool {
+    match plan.purpose {
+        Purpose::Refresh => !plan.drift.is_empty(),
+        Purpose::Apply | Purpose::Destroy => !plan.steps.is_empty(),
+    }
+}
+
 /// The exit code a plan leads to.
 pub(super) fn verdict(plan: &Plan, detailed: bool) -> Exit {
     if !plan.blocked.is_empty() {
         Exit::Blocked
-    } else if detailed && !plan.steps.is_empty() {
+    } else if detailed && is_notable(plan) {
         Exit::Changes
     } else {
         Exit::Done

@@ -4,6 +4,7 @@ use super::aloud::aloud;
 use super::exit::Failure;
 use super::screen::Screen;
 use super::source::Source;
+use crate::plan::selection::Selection;
 use crate::plan::{Plan, Purpose};
 use crate::survey::{self, NoPlan, Request};
 use crate::world::World;
@@ -14,12 +15,14 @@ pub(super) async fn plan<W: World>(
     source: &Source,
     purpose: Purpose,
     consents: &[String],
+    selection: &Selection,
 ) -> Result<Plan, Failure> {
     let request = Request { stack: &source.stack, digest: &source.digest, purpose, consents };
-    let plan = aloud(world, survey::plan(world, &request), Screen::aside).await;
+    let plan = aloud(world, survey::part(world, &request, selection), Screen::aside).await;
     let mut plan = plan.map_err(|why| match why {
         NoPlan::Unseen(unseen) => unseen.into(),
         NoPlan::Circle(circle) => Failure::plain(circle.to_string()),
+        NoPlan::Unknown(unknown) => Failure::plain(unknown.to_string()),
     })?;
     plan.basis.stack_file = Some(source.file.clone());
     Ok(plan)

@@ -10,6 +10,7 @@ use crate::desired::scope;
 use crate::object::{Kind, Labels};
 use crate::observed::List;
 use crate::plan::Purpose;
+use crate::plan::selection::Selection;
 use crate::rehearsal::forecast::{self, Play};
 use crate::rehearsal::told;
 use crate::survey::connection;
@@ -27,18 +28,19 @@ pub(super) fn run(
     let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
-    let plan = runtime.block_on(planning::plan(&world, &source, purpose, consents))?;
+    let whole = Selection::default();
+    let plan = runtime.block_on(planning::plan(&world, &source, purpose, consents, &whole))?;
     if !plan.blocked.is_empty() {
         plan_verb::show(&plan, false, screen);
         return Ok(Exit::Blocked);
     }
-    let mut whole = scope::scope(stack);
+    let mut scope = scope::scope(stack);
     // Where members may go to, and what any claim may be bound to.
     for kind in [Kind::Node, Kind::PersistentVolume, Kind::StorageClass] {
-        whole.lists.retain(|list| list.kind != kind);
-        whole.lists.push(List { kind, namespace: None, labels: Labels::new() });
+        scope.lists.retain(|list| list.kind != kind);
+        scope.lists.push(List { kind, namespace: None, labels: Labels::new() });
     }
-    let seen = runtime.block_on(aloud(&world, world.look(&whole), Screen::aside))?;
+    let seen = runtime.block_on(aloud(&world, world.look(&scope), Screen::aside))?;
     let is_quick = options.quick;
     let play = Play { stack, purpose, consents, plan: &plan, is_quick };
     let forecast = runtime.block_on(forecast::rehearse(&seen, &play));

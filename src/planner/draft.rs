@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::PlanInput;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
+use crate::plan::drift::Drift;
 use crate::plan::step::{Step, StepId};
 use crate::plan::{Blocked, Change, Conflict, PLAN_FORMAT, Plan};
 
 /// What has been decided so far.
 #[derive(Clone, Debug, Default)]
 pub struct PlanDraft {
+    /// What others did.
+    pub drift: Vec<Drift>,
     /// Changes by object.
     pub changes: BTreeMap<ObjectKey, Change>,
     /// Steps by name.
@@ -59,20 +62,22 @@ impl PlanDraft {
         for step in self.steps.values_mut() {
             step.after.retain(|before| ids.contains(before));
         }
-        let is_record_due = !inventory.says_the_same(input.observed.inventory.as_ref());
         Plan {
             format: PLAN_FORMAT,
             stack: input.stack.name.clone(),
             namespace: input.stack.namespace.clone(),
             purpose: input.purpose,
             basis: input.basis.clone(),
+            drift: self.drift,
+            learns: Vec::new(),
+            selection: None,
             changes: self.changes,
             steps: self.steps,
             blocked: self.blocked.into_iter().collect(),
             conflicts: self.conflicts.into_iter().collect(),
             notes: self.notes,
             inventory,
-            is_record_due,
+            is_record_due: false,
             databases: crate::desired::members::databases(input.stack),
         }
     }

@@ -56,7 +56,8 @@ fn may_touch(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObj
     is_ours(stack, observed, key, live) && !live.is_leaving()
 }
 
-fn departures(object: &DesiredObject, live: &LiveObject) -> Vec<String> {
+/// The fields in which a live object is not what its manifest asks for.
+pub fn departures(object: &DesiredObject, live: &LiveObject) -> Vec<String> {
     fields::departures(&object.manifest, &live.value, &ours(live))
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::fault::Fault;
 use super::forecast::{Crash, Forecast, Margin};
 use crate::object::ObjectKey;
-use crate::plan::{Plan, Purpose};
+use crate::plan::Plan;
 use crate::render::plan::place;
 use crate::render::text::{bytes, count, fold};
 use crate::wording::seconds;
@@ -22,10 +22,7 @@ const NAMED_MAX: usize = 3;
 /// The rehearsal of a plan, for people.
 pub fn text(plan: &Plan, forecast: &Forecast) -> String {
     let mut text = String::new();
-    let verb = match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    };
+    let verb = plan.purpose.verb();
     let heading = format!(
         "Rehearsed `{verb}` of stack `{}` {} on a simulated copy of it, as it is now. Nothing was \
          written.",

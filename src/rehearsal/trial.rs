@@ -195,7 +195,7 @@ fn may_end(trial: &Trial<'_>, consents: &[String]) -> bool {
     let of_cluster = |address: &String| address.starts_with("cluster.");
     match trial.purpose {
         Purpose::Destroy => clusters.all(may_go),
-        Purpose::Apply => trial.consents.iter().chain(consents).any(of_cluster),
+        Purpose::Apply | Purpose::Refresh => trial.consents.iter().chain(consents).any(of_cluster),
     }
 }
 
@@ -210,7 +210,7 @@ async fn once(
     let Trial { stack, purpose, .. } = *trial;
     let request = Request { stack, digest: "of-a-trial", purpose, consents };
     let plan = executor.read(survey::plan(world, &request).await?);
-    if !plan.blocked.is_empty() || !plan.is_due() {
+    if !plan.blocked.is_empty() || !plan.has_work() {
         return Ok((plan, None));
     }
     let claim = Claim {

@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 use super::events;
 use super::paint::Paint;
 use super::steps;
-use crate::apply::event::{Event, What};
+use crate::apply::event::{self, Event};
 use crate::lock::Lock;
 use crate::object::ObjectKey;
+use crate::plan::drift::{Drift, What};
 use crate::plan::step::{Action, Risk, Step, StepId};
-use crate::plan::{Change, Operation, Plan, Purpose};
+use crate::plan::{Change, FieldChange, Operation, Plan};
 
 /// Version of the plan JSON: a new minor number only adds, a new major number changes.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// A plan. Nothing in it is secret: a plan never holds one.
 pub fn plan(plan: &Plan) -> Value {
@@ -26,14 +27,17 @@ pub fn plan(plan: &Plan) -> Value {
         "namespace": plan.namespace,
         "target": plan.basis.target,
         "purpose": plan.purpose,
+        "resource_drift": plan.drift.iter().map(drift).collect::<Vec<Value>>(),
         "resource_changes": plan.changes.iter().map(change).collect::<Vec<Value>>(),
         "steps": order.iter().map(|id| step(id, &plan.steps[*id])).collect::<Vec<Value>>(),
         "blocked": plan.blocked,
         "conflicts": plan.conflicts,
         "notes": plan.notes,
         "summary": sum,
-        "applyable": plan.blocked.is_empty() && plan.is_due(),
-        "complete": plan.blocked.is_empty(),
+        "selection": plan.selection,
+        "record_changes": plan.learns,
+        "applyable": plan.blocked.is_empty() && plan.has_work(),
+        "complete": plan.blocked.is_empty() && plan.selection.is_none(),
         "errored": false,
     })
 }
@@ -47,26 +51,43 @@ fn actions(operation: Operation) -> [&'static str; 1] {
     }
 }
 
-fn change((key, change): (&ObjectKey, &Change)) -> Value {
-    let fields: Vec<Value> = change
-        .fields
-        .iter()
-        .map(|field| {
-            json!({
-                "path": field.path,
-                "before": field.before,
-                "after": field.after,
-                "drifted_by": field.drifted_by,
-            })
+/// Drift in the shape of a change, as Terraform has it: from what was applied to what is there.
+fn drift(drift: &Drift) -> Value {
+    let actions: &[&str] = match drift.what {
+        What::Changed => &["update"],
+        What::Deleted => &["delete"],
+        What::Replaced => &["delete", "create"],
+    };
+    let key = &drift.object;
+    json!({
+        "address": key,
+        "type": key.kind.word(),
+        "namespace": key.namespace,
+        "name": key.name,
+        "change": { "actions": actions, "fields": fields(&drift.fields) },
+    })
+}
+
+fn fields(fields: &[FieldChange]) -> Vec<Value> {
+    let one = |field: &FieldChange| {
+        json!({
+            "path": field.path,
+            "before": field.before,
+            "after": field.after,
+            "drifted_by": field.drifted_by,
         })
-        .collect();
+    };
+    fields.iter().map(one).collect()
+}
+
+fn change((key, change): (&ObjectKey, &Change)) -> Value {
     json!({
         "address": key,
         "type": key.kind.word(),
         "namespace": key.namespace,
         "name": key.name,
         "summary": change.summary,
-        "change": { "actions": actions(change.operation), "fields": fields },
+        "change": { "actions": actions(change.operation), "fields": fields(&change.fields) },
         "action_reason": change.because,
     })
 }
@@ -121,14 +142,16 @@ pub fn planned(made: &Plan) -> Value {
 pub fn event(plan: &Plan, event: &Event) -> Value {
     let message = events::line(plan, event, Paint::default());
     let (level, kind, more) = match &event.what {
-        What::Begun => ("info", "apply_start", json!({})),
-        What::Waiting { done, of, why } => {
+        event::What::Begun => ("info", "apply_start", json!({})),
+        event::What::Waiting { done, of, why } => {
             ("info", "apply_progress", json!({ "done": done, "of": of, "why": why }))
         }
-        What::Done { took } => {
+        event::What::Done { took } => {
             ("info", "apply_complete", json!({ "elapsed_seconds": took.as_secs_f64() }))
         }
-        What::Ended { how, why } => ("error", "apply_errored", json!({ "how": how, "why": why })),
+        event::What::Ended { how, why } => {
+            ("error", "apply_errored", json!({ "how": how, "why": why }))
+        }
     };
     let address = plan.steps.get(&event.step).and_then(|step| step.action.object());
     let hook =
@@ -164,10 +187,7 @@ pub fn hindrance(why: &str) -> Value {
 
 /// The end of a stream.
 pub fn ended(plan: &Plan, complete: bool, left: usize) -> Value {
-    let verb = match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    };
+    let verb = plan.purpose.verb();
     let word = if complete { "complete" } else { "halted part-way" };
     let more = json!({ "complete": complete, "steps_left": left, "summary": plan.summary() });
     line(if complete { "info" } else { "error" }, "outcome", &format!("{verb} {word}"), more)

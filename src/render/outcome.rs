@@ -14,11 +14,11 @@ use crate::stack::{Cluster, ExposeKind, Stack};
 
 /// The closing lines of a complete run.
 pub fn complete(plan: &Plan, paint: Paint) -> String {
-    if plan.steps.is_empty() {
+    if plan.only_keeps_the_record() {
         return "The stack's record is up to date.\n".to_owned();
     }
     let sum = plan.summary();
-    match plan.purpose {
+    let mut text = match plan.purpose {
         Purpose::Apply => format!(
             "\n{} Resources: {} added, {} changed, {} destroyed.\n",
             paint.strong("Apply complete!"),
@@ -31,7 +31,21 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
             paint.strong("Destroy complete!"),
             sum.destroy
         ),
+        Purpose::Refresh => format!(
+            "\n{} {} to the record, and to nothing else.\n",
+            paint.strong("Refresh complete!"),
+            count(plan.learns.len(), "change")
+        ),
+    };
+    if plan.selection.is_some() {
+        let verb = plan.purpose.verb();
+        let line = format!(
+            "Only part of the plan was carried out. Run `tsinfra {verb}` without --target and \
+             --exclude to see what is left."
+        );
+        text.push_str(&format!("{}\n", fold(&line, "Note: ", "      ")));
     }
+    text
 }
 
 /// Who holds a stack, in two lines.
@@ -92,10 +106,7 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&line, "  ! ", "    "));
         text.push('\n');
     }
-    let verb = match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    };
+    let verb = plan.purpose.verb();
     let begun = |end: &End| {
         matches!(
             end,

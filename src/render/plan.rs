@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::drift;
 use super::paint::Paint;
 use super::steps;
 use super::text::{NAME_MAX, WIDTH, brief, bytes, count, fold, harmless};
@@ -20,13 +21,20 @@ pub struct Style {
 
 /// The whole plan.
 pub fn plan(plan: &Plan, style: Style) -> String {
-    let mut text = String::new();
+    let mut text = drift::section(plan, style.paint);
+    if plan.purpose == Purpose::Refresh {
+        text.push_str(&drift::lessons(plan, style.paint));
+        text.push_str(&blocked(plan, style.paint));
+        text.push_str(&notes(plan));
+        return text;
+    }
     if plan.is_empty() {
         text.push_str(&no_changes(plan, style.paint));
         for (key, change) in &plan.changes {
             text.push_str(&object(&key.to_string(), change, true, style));
         }
         text.push_str(&notes(plan));
+        text.push_str(&partial(plan));
         return text;
     }
     text.push_str(&fold(&heading(plan), "", ""));
@@ -43,6 +51,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     text.push_str(&steps::list(plan));
     text.push_str(&blocked(plan, style.paint));
     text.push_str(&notes(plan));
+    text.push_str(&partial(plan));
     text.push_str(&summary(plan, style.paint));
     text
 }
@@ -50,28 +59,31 @@ pub fn plan(plan: &Plan, style: Style) -> String {
 /// What a plan without changes says.
 pub fn no_changes(plan: &Plan, paint: Paint) -> String {
     let stack = harmless(&brief(&plan.stack, NAME_MAX));
+    if plan.selection.is_some() {
+        let what = paint.strong("No changes");
+        return format!("{what} in the part of stack `{stack}` that was selected.\n");
+    }
     let what = paint.strong("No changes.");
-    let mut text = match plan.purpose {
-        Purpose::Apply => format!("{what} Stack `{stack}` is as its file says.\n"),
-        Purpose::Destroy => format!("{what} Nothing of stack `{stack}` is there to destroy.\n"),
+    let (mut text, verb) = match plan.purpose {
+        Purpose::Apply => (format!("{what} Stack `{stack}` is as its file says.\n"), "apply"),
+        Purpose::Destroy => {
+            let none = format!("{what} Nothing of stack `{stack}` is there to destroy.\n");
+            (none, "destroy")
+        }
+        Purpose::Refresh => {
+            let what = paint.strong("Nothing to learn.");
+            return format!("{what} The record of stack `{stack}` is up to date.\n");
+        }
     };
     if plan.is_record_due {
-        let verb = match plan.purpose {
-            Purpose::Apply => "apply",
-            Purpose::Destroy => "destroy",
-        };
-        let due =
-            format!("The stack's record is missing or out of date; {verb} brings it up to date.");
+        let due = format!("The stack's record is missing or out of date; {verb} brings it up to date.");
         let _ = writeln!(text, "{}", fold(&due, "", ""));
     }
     text
 }
 
 fn heading(plan: &Plan) -> String {
-    let verb = match plan.purpose {
-        Purpose::Apply => "apply",
-        Purpose::Destroy => "destroy",
-    };
+    let verb = plan.purpose.verb();
     format!("To {verb} stack `{}` in namespace `{}` {}:", plan.stack, plan.namespace, place(plan))
 }
 
@@ -194,6 +206,23 @@ fn notes(plan: &Plan) -> String {
         text.push('\n');
     }
     text
+}
+
+/// That a plan is only a part, by what, and how much is left out.
+fn partial(plan: &Plan) -> String {
+    let Some(selected) = &plan.selection else { return String::new() };
+    let flags = |flag: &str, addresses: &[String]| -> Vec<String> {
+        addresses.iter().map(|address| format!("{flag} {}", brief(address, NAME_MAX))).collect()
+    };
+    let by = [flags("--target", &selected.target), flags("--exclude", &selected.exclude)];
+    let mut line = format!(
+        "This is only part of the plan ({}): {} and {} are left out.",
+        by.concat().join(", "),
+        count(selected.steps_left_out, "step"),
+        count(selected.refusals_left_out, "refusal"),
+    );
+    line.push_str(" A plain plan should follow.");
+    format!("\n{}\n", fold(&line, "Note: ", "      "))
 }
 
 /// The two lines scripts and people look for at the end.

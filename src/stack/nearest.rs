@@ -3,10 +3,7 @@
 use std::cmp::Reverse;
 
 /// The closest of `words` to `typed`, if one is close enough to be meant.
-pub(super) fn nearest<'w>(
-    typed: &str,
-    words: impl IntoIterator<Item = &'w str>,
-) -> Option<&'w str> {
+pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let typed: Vec<char> = typed.to_lowercase().chars().take(LETTERS_MAX + 1).collect();
     if typed.len() > LETTERS_MAX {
         return None;

@@ -45,7 +45,7 @@ fn every_verb_explains_itself() {
 }
 
 /// Name, arguments, exit code: each ends with a sentence on standard error and nothing else.
-const ERRORS: [(&str, &[&str], i32); 8] = [
+const ERRORS: [(&str, &[&str], i32); 10] = [
     ("error-no-file", &["plan"], 1),
     ("error-unknown-verb", &["frobnicate"], 1),
     ("error-unknown-flag", &["plan", "--frobnicate"], 1),
@@ -53,6 +53,8 @@ const ERRORS: [(&str, &[&str], i32); 8] = [
     ("error-nobody-to-confirm", &["apply", "real.toml", "--sandbox"], 1),
     ("error-no-plan", &["show", "other.json"], 1),
     ("error-newer-plan", &["apply", "newer.json"], 1),
+    ("error-selects-nothing", &["plan", "real.toml", "--sandbox", "--target=cluster.histroy"], 1),
+    ("error-no-address", &["plan", "real.toml", "--sandbox", "--exclude=history"], 1),
     ("error-bad-namespace", &["plan", "real.toml", "--sandbox", "-n", "No_Such"], 1),
 ];
 

@@ -3,6 +3,7 @@
 mod golden;
 mod json;
 mod kept;
+mod parts;
 mod sandbox_file;
 mod secrets;
 mod signals;

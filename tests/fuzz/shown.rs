@@ -15,6 +15,8 @@ use tsinfra::live::answers;
 use tsinfra::lock::Lock;
 use tsinfra::object::{Kind, ObjectKey};
 use tsinfra::observed::{DatabaseView, EventNote, LiveObject, Observed};
+use tsinfra::plan::drift::{self, Drift, Learned, Lesson};
+use tsinfra::plan::selection::Selected;
 use tsinfra::plan::step::{Action, Step, StepId, Until};
 use tsinfra::plan::{
     Blocked, Change, Conflict, Connection, FieldChange, Operation, Plan, Purpose, saved,
@@ -52,6 +54,10 @@ pub(crate) fn everywhere(text: &str) -> Vec<(&'static str, String)> {
         ("a plan in full", plan::plan(&plan, full)),
         ("a plan for programs", json(&programs::plan(&plan))),
         ("a saved plan", saved::text(&plan).expect("a plan is JSON")),
+        ("a refresh", {
+            let (purpose, blocked, notes) = (Purpose::Refresh, Vec::new(), Vec::new());
+            plan::plan(&Plan { purpose, blocked, notes, ..plan.clone() }, plan::Style::default())
+        }),
         ("a graph", graph::dot(&plan)),
         ("a destroy of nothing", {
             let (steps, blocked) = (BTreeMap::new(), Vec::new());
@@ -110,7 +116,17 @@ fn hostile_plan(text: &str) -> Plan {
     let (object, field, manager) = (key(text), owned(), owned());
     plan.conflicts = vec![Conflict { object, field, manager, taken: false }];
     plan.notes = vec![owned()];
-    plan.inventory.items = BTreeMap::from([(key(text), Item { uid: owned() })]);
+    plan.inventory.items = BTreeMap::from([(key(text), Item { uid: owned(), ..Item::default() })]);
+    plan.selection = Some(Selected {
+        target: vec![owned()],
+        exclude: Vec::new(),
+        steps_left_out: 1,
+        refusals_left_out: 1,
+    });
+    plan.learns = vec![Learned { address: owned(), lesson: Lesson::Comes }];
+    let (path, drifted_by) = (format!(".metadata.{text}"), Some(owned()));
+    let fields = vec![FieldChange { path, before: None, after: Some(Value::from(7)), drifted_by }];
+    plan.drift = vec![Drift { object: key(text), what: drift::What::Changed, fields }];
     plan
 }
 

@@ -3,12 +3,14 @@
 
 mod any_order;
 mod cases;
+mod drift;
 mod ends;
 mod identity;
 mod interrupted;
 mod laws;
 mod locked;
 mod refusals;
+mod selected;
 mod sketch;
 mod stale;
 mod told;

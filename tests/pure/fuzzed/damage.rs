@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use tsinfra::inventory::Inventory;
+use tsinfra::inventory::{INVENTORY_FORMAT, Inventory};
 use tsinfra::object::{Kind, ObjectKey};
 use tsinfra::plan::step::Action;
 use tsinfra::plan::{Purpose, saved};
@@ -109,7 +109,7 @@ fn nothing_is_planned_from_a_damaged_record() {
     let text = made().record["data"]["inventory.json"].as_str().unwrap();
     let half = &text[..text.len() / 2];
     let edited = text.replacen("demo-data", "demo-dita", 1);
-    let newer = text.replacen("\"1.0\"", "\"2.0\"", 1);
+    let newer = text.replacen(&format!("\"{INVENTORY_FORMAT}\""), "\"2.0\"", 1);
     for damaged in ["", "{}", "null", half, &edited, &newer] {
         let (sandbox, stack) = (Sandbox::in_memory(), quickstart());
         let (namespace, name) = (&stack.namespace, &stack.name);

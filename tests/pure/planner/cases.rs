@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tsinfra::inventory::Inventory;
+use tsinfra::object::LABEL_POOL;
+use tsinfra::plan::selection::Selection;
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::Cluster;
 use tsinfra::world::World as _;
@@ -25,6 +27,8 @@ struct Case {
     trouble: fn(&Sandbox, &Stack),
     purpose: Purpose,
     consents: &'static [&'static str],
+    /// What `--target` and `--exclude` name.
+    selection: [&'static [&'static str]; 2],
     /// Goldens beside `plan.txt`.
     more: &'static [&'static str],
 }
@@ -36,6 +40,7 @@ const fn case(name: &'static str) -> Case {
         trouble: |_, _| {},
         purpose: Purpose::Apply,
         consents: &[],
+        selection: [&[], &[]],
         more: &[],
     }
 }
@@ -51,6 +56,11 @@ impl Case {
         self
     }
 
+    const fn refresh(mut self) -> Self {
+        self.purpose = Purpose::Refresh;
+        self
+    }
+
     const fn trouble(mut self, trouble: fn(&Sandbox, &Stack)) -> Self {
         self.trouble = trouble;
         self
@@ -61,13 +71,23 @@ impl Case {
         self
     }
 
+    const fn target(mut self, addresses: &'static [&'static str]) -> Self {
+        self.selection[0] = addresses;
+        self
+    }
+
+    const fn exclude(mut self, addresses: &'static [&'static str]) -> Self {
+        self.selection[1] = addresses;
+        self
+    }
+
     const fn more(mut self, more: &'static [&'static str]) -> Self {
         self.more = more;
         self
     }
 }
 
-const CASES: [Case; 39] = [
+const CASES: [Case; 44] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -79,6 +99,9 @@ const CASES: [Case; 39] = [
     case("expose-node-port"),
     case("drift-by-kubectl").trouble(edited_by_hand).more(&["plan.json"]),
     case("scaled-by-hand").trouble(scaled_by_hand),
+    case("drift-and-change").trouble(scaled_by_hand).more(&["plan.json"]),
+    case("lost-and-replaced").trouble(lost_and_replaced),
+    case("refresh-only").refresh().trouble(lost_and_replaced).more(&["plan.json"]),
     case("conflict-with-controller").trouble(written_by_a_controller),
     case("conflict-consented")
         .trouble(written_by_a_controller)
@@ -101,6 +124,8 @@ const CASES: [Case; 39] = [
     case("broken-member-restart-allowed").trouble(|sandbox, _| lose(sandbox, "history-data-2")),
     case("cluster-removed"),
     case("cluster-removed-consented").consents(&["cluster.events"]),
+    case("target-one-cluster").first().target(&["cluster.events"]).more(&["plan.json"]),
+    case("exclude-what-is-refused").exclude(&["cluster.events"]),
     case("protected-destroy").destroy(),
     case("consented-destroy").destroy().consents(&["cluster.history"]),
     case("destroy-retain").destroy(),
@@ -141,6 +166,24 @@ fn scaled_by_hand(sandbox: &Sandbox, _: &Stack) {
     let set = within(Kind::StatefulSet, "history-data");
     edit(sandbox, "kubectl-scale", &set, json!({ "spec": { "replicas": 2 } }));
     rest(sandbox, 120);
+}
+
+/// A Service is deleted, a budget replaced by one that looks the same, a label taken off a set.
+fn lost_and_replaced(sandbox: &Sandbox, _: &Stack) {
+    let (service, budget) =
+        (within(Kind::Service, "history"), within(Kind::PodDisruptionBudget, "history-control"));
+    let mut manifest = sandbox.snapshot().get(&budget).unwrap().clone();
+    for name in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
+        manifest["metadata"].as_object_mut().unwrap().remove(name);
+    }
+    sandbox.disturb(|cluster| {
+        cluster.delete(&service);
+        cluster.delete(&budget);
+    });
+    create(sandbox, budget, manifest);
+    let set = within(Kind::StatefulSet, "history-data");
+    edit(sandbox, "kubectl-label", &set, json!({ "metadata": { "labels": { LABEL_POOL: null } } }));
+    rest(sandbox, 60);
 }
 
 fn written_by_a_controller(sandbox: &Sandbox, _: &Stack) {
@@ -265,7 +308,12 @@ fn plan_of(case: &Case, beginnings: &mut Beginnings) -> Plan {
     let asked = stack(&asked);
     (case.trouble)(&sandbox, &asked);
     let consents: Vec<String> = case.consents.iter().map(|consent| (*consent).into()).collect();
-    plan_for(&sandbox, &asked, case.purpose, &consents)
+    let [targets, excludes] = case
+        .selection
+        .map(|addresses| addresses.iter().map(|address| address.parse().unwrap()).collect());
+    let request =
+        Request { stack: &asked, digest: "of-a-test", purpose: case.purpose, consents: &consents };
+    block_on(survey::part(&sandbox, &request, &Selection { targets, excludes })).unwrap()
 }
 
 /// A golden of a plan; what changes with every release is left out.

@@ -289,7 +289,9 @@ fn the_record_is_kept_replaced_and_dropped() {
     assert_eq!(look(&sandbox, &scope).inventory, None);
     let mut inventory = Inventory::new("plant", NS);
     now(sandbox.keep(&inventory)).unwrap();
-    inventory.items.insert(key(Kind::StatefulSet, "db"), Item { uid: "x".to_owned() });
+    inventory
+        .items
+        .insert(key(Kind::StatefulSet, "db"), Item { uid: "x".to_owned(), ..Item::default() });
     now(sandbox.keep(&inventory)).unwrap();
     assert_eq!(look(&sandbox, &scope).inventory, Some(inventory));
     now(sandbox.drop_record(NS, "plant")).unwrap();

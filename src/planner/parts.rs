@@ -1,0 +1,64 @@
+//! Which part of the stack each object is of, that is wanted or there.
+
+use super::objects;
+use crate::desired::Desired;
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, ObjectKey};
+use crate::observed::{LiveObject, Observed};
+use crate::plan::selection::{Part, Parts};
+use crate::stack::Stack;
+
+/// Every object a plan of the stack may be about. What the labels of a live object leave open is
+/// filled in by what the stack wants under its name.
+pub fn parts(stack: &Stack, desired: &Desired, observed: &Observed) -> Parts {
+    let mut parts = Parts::new();
+    for (key, object) in &desired.objects {
+        let labels = |name: &str| object.manifest["metadata"]["labels"][name].as_str();
+        parts.insert(key.clone(), part(labels));
+    }
+    for (key, live) in &observed.objects {
+        let ours = key.kind == Kind::Namespace && key.name == stack.namespace
+            || objects::is_ours(stack, observed, key, live);
+        if ours || parts.contains_key(key) {
+            fill(parts.entry(key.clone()).or_default(), part(|name| live.label(name)));
+        }
+        if ours && key.kind == Kind::Pod {
+            set_of(&mut parts, key, live);
+        }
+    }
+    volumes(&mut parts, observed);
+    parts
+}
+
+fn part<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Part {
+    let owned = |name: &str| label(name).map(str::to_owned);
+    Part { cluster: owned(LABEL_CLUSTER), pool: owned(LABEL_POOL), tier: owned(LABEL_TIER) }
+}
+
+fn fill(part: &mut Part, more: Part) {
+    part.cluster = part.cluster.take().or(more.cluster);
+    part.pool = part.pool.take().or(more.pool);
+    part.tier = part.tier.take().or(more.tier);
+}
+
+/// A StatefulSet may be gone while its pods still stop, and be waited for.
+fn set_of(parts: &mut Parts, pod: &ObjectKey, live: &LiveObject) {
+    if let (Some(cluster), Some(pool)) = (live.label(LABEL_CLUSTER), live.label(LABEL_POOL)) {
+        let name = Stack::pool_name(cluster, pool);
+        let set = ObjectKey { kind: Kind::StatefulSet, name, ..pod.clone() };
+        fill(parts.entry(set).or_default(), part(|name| live.label(name)));
+    }
+}
+
+/// A volume that a provisioner made says nothing of the stack: it is where its claim is.
+fn volumes(parts: &mut Parts, observed: &Observed) {
+    let bound: Vec<(ObjectKey, Part)> = observed
+        .of_kind(Kind::PersistentVolumeClaim)
+        .filter_map(|(claim, live)| {
+            let volume = ObjectKey::global(Kind::PersistentVolume, live.text("/spec/volumeName")?);
+            Some((volume, parts.get(claim)?.clone()))
+        })
+        .collect();
+    for (volume, part) in bound {
+        fill(parts.entry(volume).or_default(), part);
+    }
+}

@@ -1,0 +1,107 @@
+//! The record to keep: what is there of the stack, what a plan makes, what was last applied whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{PlanInput, guards, objects};
+use crate::fields;
+use crate::inventory::{Inventory, Item};
+use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
+use crate::plan::Plan;
+use crate::plan::selection::Parts;
+use crate::plan::step::Action;
+
+/// A manifest's digest, as it is remembered once the manifest was applied whole.
+pub fn digest(manifest: &Value) -> String {
+    fields::digest(manifest, manifest)
+}
+
+/// What is meant, kept before the first step: what was owned, what is there of ours, what this plan
+/// makes. What it deletes stays in until it is seen to be gone, and says so. It does not claim to be
+/// applied what is yet to be. A plan that is only a part means nothing of what it leaves out.
+pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
+    let mut record = known(input);
+    record.items = items(input, record.items);
+    for step in plan.steps.values() {
+        // The namespace is nobody's, and pods are their StatefulSet's.
+        let ours = |object: &&ObjectKey| !matches!(object.kind, Kind::Namespace | Kind::Pod);
+        let Some(object) = step.action.object().filter(ours) else { continue };
+        let item = record.items.entry(object.clone()).or_default();
+        match step.action {
+            Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
+            Action::Delete { .. } | Action::Purge { .. } => item.going = true,
+            Action::Hold { .. } | Action::Await => {}
+        }
+    }
+    forget_the_gone(input, &mut record);
+    let objects = plan.steps.values().filter_map(|step| step.action.object());
+    let meant: BTreeSet<&str> =
+        objects.filter_map(|key| parts.get(key)?.cluster.as_deref()).collect();
+    let is_meant = |name: &str| plan.selection.is_none() || meant.contains(name);
+    for (name, cluster) in input.desired.clusters.iter().filter(|(name, _)| is_meant(name)) {
+        record.clusters.entry(name.clone()).or_default().protect = cluster.protect;
+    }
+    identify(input, &mut record);
+    record
+}
+
+/// The record as it would be if it were written now, nothing being meant: what is gone leaves it,
+/// what is there comes on it, under its uid.
+pub fn refreshed(input: &PlanInput<'_>) -> Inventory {
+    let mut record = known(input);
+    record.items = items(input, record.items);
+    record.items.retain(|key, item| {
+        input.observed.objects.get(key).is_some_and(|live| live.uid() == item.uid)
+    });
+    forget_the_gone(input, &mut record);
+    identify(input, &mut record);
+    record
+}
+
+/// The record as it was found; a stack that was never applied has an empty one.
+pub fn known(input: &PlanInput<'_>) -> Inventory {
+    let stack = input.stack;
+    let found = input.observed.inventory.clone();
+    found.unwrap_or_else(|| Inventory::new(&stack.name, &stack.namespace))
+}
+
+/// The items of a record with what is gone left out, and with what is there of ours.
+fn items(input: &PlanInput<'_>, mut items: BTreeMap<ObjectKey, Item>) -> BTreeMap<ObjectKey, Item> {
+    items.retain(|key, _| input.observed.objects.contains_key(key));
+    for (key, live) in objects::owned(input) {
+        let item = items.entry(key.clone()).or_default();
+        if item.uid != live.uid() {
+            *item = Item { uid: live.uid().to_owned(), ..Item::default() };
+        }
+        // Whoever took back the deletion has the object stay.
+        item.going &= live.is_leaving();
+        if let Some(object) = input.desired.objects.get(key)
+            && objects::departures(object, live).is_empty()
+        {
+            item.applied = digest(&object.manifest);
+        }
+    }
+    items
+}
+
+/// Puts the ids on record that databases are seen to have.
+fn identify(input: &PlanInput<'_>, record: &mut Inventory) {
+    for (name, entry) in &mut record.clusters {
+        if let Some(id) = guards::seen_id(input.observed, name)
+            && entry.cluster_id.is_empty()
+        {
+            id.clone_into(&mut entry.cluster_id);
+        }
+    }
+}
+
+/// A cluster of which neither a StatefulSet nor a claim is left is gone with its data: the next one
+/// of its name is another, under an id of its own.
+fn forget_the_gone(input: &PlanInput<'_>, record: &mut Inventory) {
+    let left: BTreeSet<&str> = objects::owned(input)
+        .filter(|(key, _)| matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim))
+        .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
+        .collect();
+    record.clusters.retain(|name, _| left.contains(name.as_str()));
+}
