@@ -13,6 +13,7 @@ use crate::plan::Purpose;
 use crate::plan::selection::Selection;
 use crate::rehearsal::forecast::{self, Play};
 use crate::rehearsal::told;
+use crate::render;
 use crate::survey::connection;
 use crate::world::World;
 
@@ -31,8 +32,16 @@ pub(super) fn run(
     let whole = Selection::default();
     let plan = runtime.block_on(planning::plan(&world, &source, purpose, consents, &whole))?;
     if !plan.blocked.is_empty() {
-        plan_verb::show(&plan, false, screen);
+        if options.json {
+            screen.json_page(&render::json::plan(&plan));
+        } else {
+            plan_verb::show(&plan, false, screen);
+        }
         return Ok(Exit::Blocked);
+    }
+    if plan.steps.is_empty() && !options.json {
+        plan_verb::show(&plan, false, screen);
+        return Ok(Exit::Done);
     }
     let mut scope = scope::scope(stack);
     // Where members may go to, and what any claim may be bound to.

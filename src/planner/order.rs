@@ -61,25 +61,29 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         missing_members(input, plan, name, cluster);
         return;
     }
-    // A pool that nothing changes may still be coming back from an earlier, interrupted restart.
+    // A pool that nothing changes may still be coming back from an earlier, interrupted restart: those
+    // of its quorum domain wait for it, and it for none of them.
     let unsettled = |pool: &&DesiredPool| !touched(plan, pool) && !is_rolled(input, pool);
     let coming_back: Vec<&DesiredPool> = cluster.pools.iter().filter(unsettled).collect();
-    let mut before: BTreeSet<StepId> = BTreeSet::new();
+    let is_coming_back = |pool: &DesiredPool| coming_back.iter().any(|it| it.set == pool.set);
+    let peers = |pool: &DesiredPool, other: &DesiredPool| {
+        cluster.quorum_peers(pool).any(|peer| peer.set == other.set)
+    };
+    let mut before: Vec<&DesiredPool> = Vec::new();
     for pool in &cluster.pools {
-        let mut after = before.clone();
         let restarts = is_updated(plan, &pool.set);
-        if restarts {
-            for other in &coming_back {
-                after.extend(settled(&other.set));
-                after.insert(join_id(name, &other.name));
-            }
+        let earlier = before.iter().filter(|other| !(is_coming_back(pool) && peers(pool, other)));
+        let awaited = coming_back.iter().filter(|other| restarts && peers(pool, other));
+        let mut after = BTreeSet::new();
+        for other in earlier.chain(awaited) {
+            after.extend(settled(&other.set));
+            after.insert(join_id(name, &other.name));
         }
         after.extend(pool.needs.iter().flat_map(settled));
         after.extend(after_namespace(&pool.set));
         pool_steps(input, plan, name, pool, after);
         if pool.role == Role::Control || restarts {
-            before.extend(settled(&pool.set));
-            before.insert(join_id(name, &pool.name));
+            before.push(pool);
         }
     }
 }

@@ -320,15 +320,20 @@ impl Rules {
             .map(|(key, _)| format!("rule 1: {key} of others is not as it was"))
             .collect();
         self.wrong.extend(changed);
-        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
-        let version = lease.map(|lease| text(lease, "/metadata/resourceVersion"));
-        if version.is_some_and(|version| version != self.lock_written.0) {
-            self.lock_written = (version.unwrap_or_default().to_owned(), cluster.clock_ms);
-        }
+        self.note_the_lock(cluster);
         self.claims_stay(cluster);
         if !self.lenient {
             self.sets_never_shrink(cluster);
             self.quorums_hold(cluster);
+        }
+    }
+
+    /// Notes when the lock was written last.
+    pub(super) fn note_the_lock(&mut self, cluster: &Cluster) {
+        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
+        let version = lease.map(|lease| text(lease, "/metadata/resourceVersion"));
+        if version.is_some_and(|version| version != self.lock_written.0) {
+            self.lock_written = (version.unwrap_or_default().to_owned(), cluster.clock_ms);
         }
     }
 

@@ -117,7 +117,9 @@ impl Scene {
 
     /// Carries a request out, asking the rules before and after. The answer of a swap is the version.
     fn carry(&self, actor: &Actor<'_>, deed: &Deed) -> Result<String, Refused> {
-        let before = self.sandbox.snapshot();
+        // The lock itself is judged by how it is asked for.
+        let is_judged = !matches!(deed, Deed::Swap(..));
+        let before = is_judged.then(|| self.sandbox.snapshot());
         let outcome = now(async {
             match deed {
                 Deed::Perform(action) => self.sandbox.perform(action).await.map(|()| String::new()),
@@ -132,11 +134,11 @@ impl Scene {
             }
         });
         // What the server refuses is no harm done.
-        match (deed, &outcome) {
-            (Deed::Perform(action), Ok(_)) => {
+        match (deed, before, &outcome) {
+            (Deed::Perform(action), Some(before), Ok(_)) => {
                 self.rules.borrow_mut().judge(&before, actor, action);
             }
-            (Deed::Keep(_) | Deed::Drop, Ok(_)) => {
+            (Deed::Keep(_) | Deed::Drop, Some(before), Ok(_)) => {
                 self.rules.borrow_mut().judge_record(&before, actor);
             }
             _ => {}
@@ -342,7 +344,7 @@ impl<'a> Faulty<'a> {
         let known = self.known.borrow();
         let wrong = self.scene.sandbox.disturb(|cluster| {
             let mut rules = self.scene.rules.borrow_mut();
-            rules.after(cluster);
+            rules.note_the_lock(cluster);
             let moment = Moment {
                 holder: &self.holder,
                 now: cluster,
@@ -400,6 +402,15 @@ impl<'a> Faulty<'a> {
         });
     }
 
+    /// From now on this actor knows the world as it is. A copy costs, so one that still holds is kept.
+    fn know_the_world(&self) {
+        let mut known = self.known.borrow_mut();
+        let now = self.scene.sandbox.disturb(|cluster| cluster.revision);
+        if known.as_ref().is_none_or(|known| known.revision != now) {
+            *known = Some(self.scene.sandbox.snapshot());
+        }
+    }
+
     async fn turn(&self) {
         self.turns.set(self.turns.get() + 1);
         if self.turns.get() > TURNS_MAX {
@@ -425,14 +436,18 @@ impl World for Faulty<'_> {
             return Err(Unseen { doing: "looking".to_owned(), why });
         }
         let stale = self.stale.borrow_mut().take();
-        let (seen, world) = match stale {
+        let seen = match stale {
             Some(old) => {
                 let old = Sandbox::resumed(old);
-                (old.look(scope).await, old.snapshot())
+                let seen = old.look(scope).await;
+                *self.known.borrow_mut() = Some(old.snapshot());
+                seen
             }
-            None => (self.scene.sandbox.look(scope).await, self.scene.sandbox.snapshot()),
+            None => {
+                self.know_the_world();
+                self.scene.sandbox.look(scope).await
+            }
         };
-        *self.known.borrow_mut() = Some(world);
         if let Ok(seen) = &seen {
             self.conduct.borrow_mut().looked(scope, seen);
         }

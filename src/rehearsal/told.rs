@@ -7,17 +7,15 @@ use serde_json::{Value, json};
 
 use super::fault::Fault;
 use super::forecast::{Crash, Forecast, Margin};
+use super::traces::Traces;
 use crate::object::ObjectKey;
-use crate::plan::Plan;
+use crate::plan::{Plan, Purpose};
 use crate::render::plan::place;
 use crate::render::text::{bytes, count, fold};
 use crate::wording::seconds;
 
 /// Failures that are told with all that happened, at most.
 const FAILURES_MAX: usize = 3;
-
-/// Objects that are named, at most.
-const NAMED_MAX: usize = 3;
 
 /// The rehearsal of a plan, for people.
 pub fn text(plan: &Plan, forecast: &Forecast) -> String {
@@ -42,7 +40,10 @@ pub fn text(plan: &Plan, forecast: &Forecast) -> String {
     say(&mut text, &took, "  ", "  ");
     let data = format!("Data: {} to move, {} to delete.", bytes(0), bytes(sum.bytes_deleted));
     say(&mut text, &data, "  ", "  ");
-    margins(&mut text, &forecast.margins);
+    // A destroy takes all members away, and is meant to.
+    if plan.purpose == Purpose::Apply {
+        margins(&mut text, &forecast.margins);
+    }
     crashes(&mut text, &forecast.crashes);
     tried(&mut text, forecast);
     text
@@ -74,13 +75,11 @@ fn crashes(text: &mut String, crashes: &[Crash]) {
     if crashes.is_empty() {
         return;
     }
-    text.push_str("\nKilled right after an action, it leaves, and needs to be done:\n\n");
+    text.push_str("\nKilled right after an action, what a run leaves and needs to be done:\n\n");
     for crash in crashes {
-        say(text, &crash.after, "  ", "    ");
-        let leaves = leaves(crash);
         let then = count(crash.reruns, "plain run");
-        let line = format!("{leaves}; {then} to the end");
-        say(text, &line, "      ", "      ");
+        let line = format!("{}: {}; {then} to the end", crash.after, leaves(&crash.leaves));
+        say(text, &line, "  ", "      ");
         for wrong in &crash.wrong {
             say(text, &format!("RULE BROKEN: {wrong}"), "      ", "      ");
         }
@@ -88,24 +87,15 @@ fn crashes(text: &mut String, crashes: &[Crash]) {
 }
 
 /// What a crash leaves, in a few words.
-fn leaves(crash: &Crash) -> String {
+fn leaves(traces: &Traces) -> String {
     let parts = [
-        ("made", &crash.leaves.made),
-        ("changed", &crash.leaves.changed),
-        ("gone or going", &crash.leaves.gone),
+        ("made", traces.made.len()),
+        ("changed", traces.changed.len()),
+        ("gone or going", traces.gone.len()),
     ];
-    let parts = parts.into_iter().filter(|(_, keys)| !keys.is_empty());
-    let parts: Vec<String> = parts.map(|(what, keys)| format!("{what}: {}", named(keys))).collect();
-    if parts.is_empty() { "nothing of the stack is changed".to_owned() } else { parts.join("; ") }
-}
-
-fn named(keys: &BTreeSet<ObjectKey>) -> String {
-    let first = keys.iter().take(NAMED_MAX).map(|key| format!("{} {}", key.kind, key.name));
-    let first: Vec<String> = first.collect();
-    match keys.len().saturating_sub(NAMED_MAX) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
-    }
+    let parts = parts.into_iter().filter(|(_, number)| *number > 0);
+    let parts: Vec<String> = parts.map(|(what, number)| format!("{number} {what}")).collect();
+    if parts.is_empty() { "nothing is changed".to_owned() } else { parts.join(", ") }
 }
 
 fn tried(text: &mut String, forecast: &Forecast) {
@@ -117,11 +107,11 @@ fn tried(text: &mut String, forecast: &Forecast) {
     let broken = forecast.failures.len();
     if tally.trials > 0 {
         let line = format!(
-            "Tried besides: {} kinds of faults at every request, {}: {} broke a rule, and {} ended the \
-             work at most.",
+            "Tried besides: {} kinds of faults at every request, {}. {} broke a rule; after each, at most \
+             {} came to the end.",
             Fault::ALL.len(),
             count(tally.trials, "trial"),
-            if broken == 0 { "none".to_owned() } else { broken.to_string() },
+            if broken == 0 { "None".to_owned() } else { broken.to_string() },
             count(tally.reruns_max, "plain run")
         );
         say(text, &line, "", "");

@@ -41,9 +41,16 @@ impl Traces {
         };
         let gone: BTreeSet<ObjectKey> = old.iter().filter(goes).cloned().collect();
         let stays = |key: &&ObjectKey| !gone.contains(*key);
+        let was_there = |key: &&ObjectKey| before.get(key).is_some();
         Self {
-            made: new.difference(&old).cloned().collect(),
-            changed: old.iter().filter(stays).filter(differs).cloned().collect(),
+            made: new.iter().filter(|key| !was_there(key)).cloned().collect(),
+            changed: old
+                .union(&new)
+                .filter(was_there)
+                .filter(stays)
+                .filter(differs)
+                .cloned()
+                .collect(),
             gone,
         }
     }

@@ -76,7 +76,8 @@ pub fn no_changes(plan: &Plan, paint: Paint) -> String {
         }
     };
     if plan.is_record_due {
-        let due = format!("The stack's record is missing or out of date; {verb} brings it up to date.");
+        let due =
+            format!("The stack's record is missing or out of date; {verb} brings it up to date.");
         let _ = writeln!(text, "{}", fold(&due, "", ""));
     }
     text

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use super::{err, folder, out, run};
 
-const VERBS: [&str; 10] = [
+const VERBS: [&str; 11] = [
     "validate",
     "plan",
     "apply",
     "destroy",
+    "rehearse",
     "show",
     "status",
     "unlock",

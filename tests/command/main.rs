@@ -4,6 +4,7 @@ mod golden;
 mod json;
 mod kept;
 mod parts;
+mod rehearse;
 mod sandbox_file;
 mod secrets;
 mod signals;

@@ -31,7 +31,7 @@ fn drift_is_told_by_exit_code_and_the_record_brought_up_to_date() {
     let (folder, quickstart) = (folder.path(), &stack("quickstart"));
     expect(folder, &["apply", quickstart, "--auto-approve"], 0, "Apply complete!");
     let look = ["plan", quickstart, "--refresh-only", "--detailed-exitcode"];
-    expect(folder, &look, 0, "To bring the record");
+    expect(folder, &look, 0, "Nothing to learn.");
     lose(folder, "Service/quickstart/demo");
     expect(folder, &look, 2, "Service/quickstart/demo  was deleted");
     let refresh = ["apply", quickstart, "--refresh-only"];

@@ -294,7 +294,8 @@ impl World for Twisted<'_> {
             _ => {}
         }
         let outcome = self.world.perform(&action).await;
-        if let Some((key, manifest, version)) = self.unsaid.borrow_mut().take() {
+        let unsaid = self.unsaid.borrow_mut().take();
+        if let Some((key, manifest, version)) = unsaid {
             drop(self.world.swap(&key, &manifest, version.as_deref()).await);
         }
         match (self.twist, outcome) {
