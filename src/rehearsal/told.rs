@@ -21,13 +21,13 @@ const FAILURES_MAX: usize = 3;
 pub fn text(plan: &Plan, forecast: &Forecast) -> String {
     let mut text = String::new();
     let verb = plan.purpose.verb();
-    let heading = format!(
-        "Rehearsed `{verb}` of stack `{}` {} on a simulated copy of it, as it is now. Nothing was \
-         written.",
-        plan.stack,
-        place(plan)
+    say(
+        &mut text,
+        &format!("Rehearsed `{verb}` of stack `{}` {}.", plan.stack, place(plan)),
+        "",
+        "",
     );
-    say(&mut text, &heading, "", "");
+    say(&mut text, "It ran on a simulated copy of what is there now; nothing was written.", "", "");
     text.push('\n');
     let sum = plan.summary();
     let steps = count(plan.steps.len(), "step");

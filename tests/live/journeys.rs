@@ -64,6 +64,10 @@ fn growing(stage: &dyn Stage, told: &mut Transcript<'_>) {
     let status = stage.tsinfra(&["status"]).text;
     assert_eq!(status.matches(" Running ").count(), 6, "{status}");
 
+    told.remark("more memory for the DataNodes, in rehearsal");
+    stage.write("stack.toml", &stack.replacen("memory = \"4Gi\"", "memory = \"6Gi\"", 1));
+    told.run(&["rehearse", "--quick"]);
+
     let mut change = |told: &mut Transcript<'_>, what: &str, from: &str, to: &str| {
         told.remark(what);
         stack = stack.replacen(from, to, 1);
