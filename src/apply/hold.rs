@@ -249,8 +249,11 @@ impl<W: World> Hold<'_, W> {
             && lease.text("/metadata/resourceVersion") == Some(&version)
         {
             let uid = lease.uid().to_owned();
-            if self.world.perform(&Action::Delete { object: key, uid }).await.is_ok() {
-                return;
+            match self.world.perform(&Action::Delete { object: key, uid }).await {
+                // A deletion that may still be carried out would take the lock from whoever has
+                // it by then: it runs out by itself.
+                Ok(()) | Err(Refused::Unknown(_)) => return,
+                Err(Refused::Denied(_) | Refused::Stale(_)) => {}
             }
         }
         self.release().await;

@@ -1,5 +1,5 @@
 //! Plans under fire: trials of every example stack, a sample of all places and of drawn faults, always
-//! the same; and in the live half all places (`rehearsal::soak` runs many more).
+//! the same; and in the live half many more places (`examples/soak.rs` tries all of them).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::BTreeMap;
@@ -18,6 +18,9 @@ const STACKS: [(&str, &str); 3] = [
 /// One place in so many is tried in the fast tests; a prime, so that each fault meets each effect of
 /// some operation.
 const SAMPLE: usize = 23;
+
+/// The same in the live half.
+const SAMPLE_LIVE: usize = 3;
 
 /// Trials with faults drawn from seeds.
 const SEEDS: u64 = 120;
@@ -94,13 +97,14 @@ fn no_drawn_faults_break_a_rule() {
     all_go_well("drawn faults", &places);
 }
 
-/// The live half: every fault at every effect of every operation.
+/// The live half: one place in three.
 #[test]
-fn no_fault_at_all_places_breaks_a_rule() {
+fn no_fault_at_many_places_breaks_a_rule() {
     if std::env::var_os("TSINFRA_LIVE").is_none_or(|value| value != "1") {
         return;
     }
-    all_go_well("every fault at every effect", &every_place(all()));
+    let places: Vec<Place> = every_place(all()).into_iter().step_by(SAMPLE_LIVE).collect();
+    all_go_well("one fault at one effect, in the live half", &places);
 }
 
 /// The same trial gives the same journal, to the letter.
