@@ -37,10 +37,8 @@ pub struct Outcome {
     pub done: BTreeSet<StepId>,
     /// Steps that ended otherwise, and how.
     pub ended: BTreeMap<StepId, End>,
-    /// The record could not be kept; the reason.
-    pub record: Option<String>,
-    /// Whether it is not known if the record was kept.
-    pub is_record_in_doubt: bool,
+    /// The record could not be kept; how that ended.
+    pub record: Option<End>,
     /// The world is not as it was when the plan was made; in what. Nothing was done then.
     pub stale: Option<String>,
     /// At the last look another database answered in the place of one; which.
@@ -59,13 +57,7 @@ impl Outcome {
 
     /// Whether it is not known of some request whether it was carried out.
     pub fn is_in_doubt(&self) -> bool {
-        self.is_record_in_doubt || self.ended.values().any(|end| matches!(end, End::Unknown(_)))
-    }
-
-    /// The record could not be kept.
-    fn miss_the_record(&mut self, end: &End) {
-        self.is_record_in_doubt |= matches!(end, End::Unknown(_));
-        self.record.get_or_insert(end.tell().1.to_owned());
+        self.ended.values().chain(&self.record).any(|end| matches!(end, End::Unknown(_)))
     }
 
     /// Whether all was done.
@@ -160,12 +152,12 @@ impl<W: World, T: FnMut(&Event)> Run<'_, W, T> {
                 return false;
             }
             Err(end) => {
-                outcome.miss_the_record(&end);
+                outcome.record = Some(end);
                 return false;
             }
         };
         if let Err(end) = record::keep(self.world, hold, &record).await {
-            outcome.miss_the_record(&end);
+            outcome.record = Some(end);
             return false;
         }
         let identities = Identities::of(self.world, self.plan, hold, record);

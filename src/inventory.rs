@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::fields;
 use crate::object::{FIELD_MANAGER, Kind, LABEL_MANAGED_BY, LABEL_STACK, ObjectKey};
 use crate::sealed::{self, Format, Unsound};
 
@@ -45,6 +46,27 @@ pub struct Item {
     /// Whether a run has set out to delete it: that it is gone then is no drift.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub going: bool,
+}
+
+impl Item {
+    /// Notes who its object is, and whether it is on its way out. Of another one of that name nothing
+    /// is known; one whose deletion was taken back, or was not begun after all, is going no more.
+    pub fn meet(&mut self, uid: &str, is_leaving: bool) {
+        if self.uid != uid {
+            *self = Self { uid: uid.to_owned(), ..Self::default() };
+        }
+        self.going &= is_leaving;
+    }
+
+    /// Notes that a manifest was applied whole.
+    pub fn note_applied(&mut self, manifest: &Value) {
+        self.applied = fields::digest(manifest, manifest);
+    }
+
+    /// Whether this very manifest was the last one that was applied whole.
+    pub fn is_as_applied(&self, manifest: &Value) -> bool {
+        self.applied == fields::digest(manifest, manifest)
+    }
 }
 
 /// What is remembered of a cluster.

@@ -25,7 +25,7 @@ use crate::desired::Desired;
 use crate::object::ObjectKey;
 use crate::observed::Observed;
 use crate::plan::drift::learned;
-use crate::plan::selection::Selection;
+use crate::plan::selection::{Parts, Selection};
 use crate::plan::{Basis, Plan, Purpose};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
@@ -103,7 +103,10 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
         Purpose::Refresh => return refresh(input, draft),
     }
     guards::idle_consents(input, &mut draft);
-    let parts = parts::parts(input.stack, input.desired, input.observed);
+    let parts = match selection.is_all() {
+        true => Parts::new(),
+        false => parts::parts(input.stack, input.desired, input.observed),
+    };
     let mut plan = selection.of(draft.finish(input, record::known(input)), &parts);
     plan.inventory = record::intent(input, &plan, &parts);
     let found = input.observed.inventory.as_ref();

@@ -71,7 +71,9 @@ pub async fn part<W: World>(
     selection: &Selection,
 ) -> Result<Plan, NoPlan> {
     let (desired, observed) = look(world, request.stack, request.purpose).await?;
-    selection.check(&planner::parts::parts(request.stack, &desired, &observed))?;
+    if !selection.is_all() {
+        selection.check(&planner::parts::parts(request.stack, &desired, &observed))?;
+    }
     let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
     let drafts = planner::drafts(request.stack, &desired, &observed, request.purpose);
     let previews = previews(world, drafts, &consents).await?;

@@ -107,3 +107,94 @@ pub enum Refused {
     #[error("{0}")]
     Unknown(String),
 }
+
+/// Has a world that stands around another one pass on what it does not do otherwise, so that only
+/// what it changes is written: `pass_on!(me => me.inner; target, look, elapsed);` in its
+/// `impl World`.
+#[macro_export]
+macro_rules! pass_on {
+    ($me:ident => $inner:expr; $($what:ident),+ $(,)?) => {
+        $($crate::pass_on!(@ $what $me $inner);)+
+    };
+    (@ target $me:ident $inner:expr) => {
+        fn target(&self) -> String {
+            let $me = self;
+            $inner.target()
+        }
+    };
+    (@ look $me:ident $inner:expr) => {
+        async fn look(
+            &self,
+            scope: &$crate::observed::Scope,
+        ) -> Result<$crate::observed::Observed, $crate::world::Unseen> {
+            let $me = self;
+            $inner.look(scope).await
+        }
+    };
+    (@ preview $me:ident $inner:expr) => {
+        async fn preview(
+            &self,
+            draft: &$crate::world::Draft,
+        ) -> Result<$crate::world::Preview, $crate::world::Unseen> {
+            let $me = self;
+            $inner.preview(draft).await
+        }
+    };
+    (@ perform $me:ident $inner:expr) => {
+        async fn perform(
+            &self,
+            action: &$crate::plan::step::Action,
+        ) -> Result<(), $crate::world::Refused> {
+            let $me = self;
+            $inner.perform(action).await
+        }
+    };
+    (@ keep $me:ident $inner:expr) => {
+        async fn keep(
+            &self,
+            inventory: &$crate::inventory::Inventory,
+        ) -> Result<(), $crate::world::Refused> {
+            let $me = self;
+            $inner.keep(inventory).await
+        }
+    };
+    (@ drop_record $me:ident $inner:expr) => {
+        async fn drop_record(
+            &self,
+            namespace: &str,
+            stack: &str,
+        ) -> Result<(), $crate::world::Refused> {
+            let $me = self;
+            $inner.drop_record(namespace, stack).await
+        }
+    };
+    (@ swap $me:ident $inner:expr) => {
+        async fn swap(
+            &self,
+            object: &$crate::object::ObjectKey,
+            manifest: &::serde_json::Value,
+            version: Option<&str>,
+        ) -> Result<String, $crate::world::Refused> {
+            let $me = self;
+            $inner.swap(object, manifest, version).await
+        }
+    };
+    (@ time_of_day $me:ident $inner:expr) => {
+        fn time_of_day(&self) -> String {
+            let $me = self;
+            $inner.time_of_day()
+        }
+    };
+    (@ stir $me:ident $inner:expr) => {
+        async fn stir(&self, scope: &$crate::observed::Scope, at_most: ::std::time::Duration) {
+            let $me = self;
+            $inner.stir(scope, at_most).await;
+        }
+    };
+    (@ elapsed $me:ident $inner:expr) => {
+        fn elapsed(&self) -> ::std::time::Duration {
+            let $me = self;
+            $inner.elapsed()
+        }
+    };
+}

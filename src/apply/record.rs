@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::fields;
-use crate::inventory::{Inventory, Item};
+use crate::inventory::Inventory;
 use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
-use crate::observed::{List, LiveObject, Observed, Scope};
+use crate::observed::{List, Observed, Scope};
 use crate::plan::step::Action;
 use crate::plan::{Plan, Purpose};
 use crate::world::World;
@@ -34,8 +34,8 @@ pub async fn settle<W: World>(
 ) -> bool {
     let complete = outcome.done.len() == plan.steps.len();
     // An earlier writing may still arrive, and would undo a later one.
-    if let Some(end) = identities.record_in_doubt() {
-        outcome.miss_the_record(&end);
+    outcome.record = identities.record_in_doubt();
+    if outcome.record.is_some() {
         return false;
     }
     let result = match what_is_there(world, plan, identities, outcome).await {
@@ -46,7 +46,7 @@ pub async fn settle<W: World>(
         Err(end) => Err(end),
     };
     result.unwrap_or_else(|end| {
-        outcome.miss_the_record(&end);
+        outcome.record = Some(end);
         false
     })
 }
@@ -99,19 +99,11 @@ async fn what_is_there<W: World>(
     }
     for (key, item) in &mut record.items {
         if let Some(live) = seen.objects.get(key) {
-            meet(item, live);
+            item.meet(live.uid(), live.is_leaving());
         }
     }
     note_applied(plan, outcome, &seen, &mut record);
     Ok(record)
-}
-
-/// Notes who an object is. One whose deletion was not begun after all is going no more.
-fn meet(item: &mut Item, live: &LiveObject) {
-    if item.uid != live.uid() {
-        *item = Item { uid: live.uid().to_owned(), ..Item::default() };
-    }
-    item.going &= live.is_leaving();
 }
 
 /// Notes which manifests were applied whole: those of steps that are done, and of others if the
@@ -131,7 +123,7 @@ fn note_applied(plan: &Plan, outcome: &Outcome, seen: &Observed, record: &mut In
         let owned = live.managers.get(FIELD_MANAGER).unwrap_or(&none);
         if outcome.done.contains(id) || fields::departures(manifest, &live.value, owned).is_empty()
         {
-            item.applied = fields::digest(manifest, manifest);
+            item.note_applied(manifest);
         }
     }
 }

@@ -33,59 +33,19 @@ pub(super) async fn aloud<W: World, T>(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::time::Duration;
-
-    use serde_json::Value;
 
     use super::*;
-    use crate::inventory::Inventory;
-    use crate::object::ObjectKey;
-    use crate::observed::{Observed, Scope};
-    use crate::plan::step::Action;
     use crate::sandbox::Sandbox;
-    use crate::world::{Draft, Preview, Refused, Unseen};
 
     /// A world that is hindered whenever it is said to be.
     struct Slow(Sandbox, Cell<Option<&'static str>>);
 
     impl World for Slow {
-        fn target(&self) -> String {
-            self.0.target()
-        }
-        async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
-            self.0.look(scope).await
-        }
-        async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
-            self.0.preview(draft).await
-        }
-        async fn perform(&self, action: &Action) -> Result<(), Refused> {
-            self.0.perform(action).await
-        }
-        async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
-            self.0.keep(inventory).await
-        }
-        async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
-            self.0.drop_record(namespace, stack).await
-        }
-        async fn swap(
-            &self,
-            object: &ObjectKey,
-            manifest: &Value,
-            version: Option<&str>,
-        ) -> Result<String, Refused> {
-            self.0.swap(object, manifest, version).await
-        }
-        fn time_of_day(&self) -> String {
-            self.0.time_of_day()
-        }
-        async fn stir(&self, scope: &Scope, at_most: Duration) {
-            self.0.stir(scope, at_most).await;
-        }
+        crate::pass_on!(me => me.0;
+            target, look, preview, perform, keep, drop_record, swap, time_of_day, stir, elapsed);
+
         fn hindrance(&self) -> Option<String> {
             self.1.get().map(str::to_owned)
-        }
-        fn elapsed(&self) -> Duration {
-            self.0.elapsed()
         }
     }
 

@@ -32,11 +32,7 @@ pub(super) fn run(
         consents,
         &options.selection.all(),
     ))?;
-    if options.json {
-        screen.json_page(&render::json::plan(&plan));
-    } else {
-        show(&plan, options.full, screen);
-    }
+    page(&plan, options.full, options.json, screen);
     if let Some(path) = &options.out {
         saved::write(path, &plan)?;
         if !options.json {
@@ -45,6 +41,15 @@ pub(super) fn run(
         }
     }
     Ok(verdict(&plan, options.detailed_exitcode))
+}
+
+/// Prints a plan, for people or for programs.
+pub(super) fn page(plan: &Plan, full: bool, json: bool, screen: &Screen) {
+    if json {
+        screen.json_page(&render::json::plan(plan));
+    } else {
+        show(plan, full, screen);
+    }
 }
 
 /// Prints a plan as text.

@@ -13,7 +13,6 @@ use crate::plan::Purpose;
 use crate::plan::selection::Selection;
 use crate::rehearsal::forecast::{self, Play};
 use crate::rehearsal::told;
-use crate::render;
 use crate::survey::connection;
 use crate::world::World;
 
@@ -32,11 +31,7 @@ pub(super) fn run(
     let whole = Selection::default();
     let plan = runtime.block_on(planning::plan(&world, &source, purpose, consents, &whole))?;
     if !plan.blocked.is_empty() {
-        if options.json {
-            screen.json_page(&render::json::plan(&plan));
-        } else {
-            plan_verb::show(&plan, false, screen);
-        }
+        plan_verb::page(&plan, false, options.json, screen);
         return Ok(Exit::Blocked);
     }
     if plan.steps.is_empty() && !options.json {

@@ -19,8 +19,7 @@ pub(super) fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     match source::either(&options.file, target)? {
-        Input::Plan(plan) if options.json => screen.json_page(&render::json::plan(&plan)),
-        Input::Plan(plan) => plan_verb::show(&plan, options.full, screen),
+        Input::Plan(plan) => plan_verb::page(&plan, options.full, options.json, screen),
         Input::Stack(source) if options.json => screen.json_page(&objects(&source.stack)),
         Input::Stack(source) => screen.print(&render::stack::text(&source.stack)),
     }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::PlanInput;
 use super::draft::PlanDraft;
-use super::{PlanInput, record};
 use crate::inventory::Item;
 use crate::object::ObjectKey;
 use crate::plan::drift::{Drift, What};
@@ -55,8 +55,8 @@ fn changed(
 ) -> Option<Drift> {
     let manifest = &input.desired.objects.get(key)?.manifest;
     let item: Option<&Item> = input.observed.inventory.as_ref().and_then(|it| it.items.get(key));
-    let as_applied = what == Some(What::Replaced)
-        || item.is_some_and(|item| item.applied == record::digest(manifest));
+    let as_applied =
+        what == Some(What::Replaced) || item.is_some_and(|item| item.is_as_applied(manifest));
     let drifted = |field: &&FieldChange| as_applied || field.drifted_by.is_some();
     let fields: Vec<FieldChange> =
         change.fields.iter().filter(drifted).map(FieldChange::reversed).collect();

@@ -2,20 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::{PlanInput, guards, objects};
-use crate::fields;
 use crate::inventory::{Inventory, Item};
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
 use crate::plan::Plan;
 use crate::plan::selection::Parts;
 use crate::plan::step::Action;
-
-/// A manifest's digest, as it is remembered once the manifest was applied whole.
-pub fn digest(manifest: &Value) -> String {
-    fields::digest(manifest, manifest)
-}
 
 /// What is meant, kept before the first step: what was owned, what is there of ours, what this plan
 /// makes. What it deletes stays in until it is seen to be gone, and says so. It does not claim to be
@@ -71,15 +63,11 @@ fn items(input: &PlanInput<'_>, mut items: BTreeMap<ObjectKey, Item>) -> BTreeMa
     items.retain(|key, _| input.observed.objects.contains_key(key));
     for (key, live) in objects::owned(input) {
         let item = items.entry(key.clone()).or_default();
-        if item.uid != live.uid() {
-            *item = Item { uid: live.uid().to_owned(), ..Item::default() };
-        }
-        // Whoever took back the deletion has the object stay.
-        item.going &= live.is_leaving();
+        item.meet(live.uid(), live.is_leaving());
         if let Some(object) = input.desired.objects.get(key)
             && objects::departures(object, live).is_empty()
         {
-            item.applied = digest(&object.manifest);
+            item.note_applied(&object.manifest);
         }
     }
     items

@@ -109,10 +109,9 @@ pub async fn rehearse(seen: &Observed, play: &Play<'_>) -> Result<Forecast, Unli
     }
     let margins = straight.fewest.iter().map(|(place, counts)| margin(play.stack, place, *counts));
     let limits = play.plan.steps.values().map(|step| step.limit_seconds).sum();
-    let operations = [operation.clone()];
-    let places: Vec<Place> =
-        if play.is_quick { Vec::new() } else { soak::every_place(&operations) };
-    let (tally, failures) = soak::try_all(&operations, &places);
+    let operations = std::slice::from_ref(&operation);
+    let places: Vec<Place> = if play.is_quick { Vec::new() } else { soak::every_place(operations) };
+    let (tally, failures) = soak::try_all(operations, &places);
     Ok(Forecast {
         took: straight.took,
         limit: Duration::from_secs(limits),

@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::plan::step::Action;
 use crate::sandbox::{Cluster, Sandbox};
 use crate::stack::Stack;
-use crate::world::{Draft, Preview, Refused, Unseen, World};
+use crate::world::{Refused, Unseen, World};
 
 /// How long a request may be held up and still be carried out.
 const HELD_UP: Duration = Duration::from_secs(20);
@@ -253,8 +253,9 @@ impl<'a> Faulty<'a> {
     pub(super) fn has_let_go(&self) {
         let scene = self.scene;
         let lease = Lock::key(&scene.namespace, &scene.stack);
-        let held = scene.sandbox.snapshot().get(&lease).is_some_and(|lease| {
-            lease.pointer("/spec/holderIdentity").and_then(Value::as_str) == Some(&self.holder)
+        let held = scene.sandbox.disturb(|cluster| {
+            let holder = cluster.get(&lease).and_then(|it| it.pointer("/spec/holderIdentity"));
+            holder.and_then(Value::as_str) == Some(&self.holder)
         });
         if held && !self.faults.values().any(|fault| fault.leaves_the_lock()) {
             scene.rules.borrow_mut().say("lock: it is held though all is done");
@@ -425,9 +426,7 @@ fn unknown() -> Refused {
 }
 
 impl World for Faulty<'_> {
-    fn target(&self) -> String {
-        self.scene.sandbox.target()
-    }
+    crate::pass_on!(me => me.scene.sandbox; target, preview, time_of_day, elapsed);
 
     async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
         self.turn().await;
@@ -452,10 +451,6 @@ impl World for Faulty<'_> {
             self.conduct.borrow_mut().looked(scope, seen);
         }
         seen
-    }
-
-    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
-        self.scene.sandbox.preview(draft).await
     }
 
     async fn perform(&self, action: &Action) -> Result<(), Refused> {
@@ -483,18 +478,10 @@ impl World for Faulty<'_> {
         self.effect(deed).await
     }
 
-    fn time_of_day(&self) -> String {
-        self.scene.sandbox.time_of_day()
-    }
-
     async fn stir(&self, scope: &Scope, at_most: Duration) {
         self.turn().await;
         self.scene.sandbox.stir(scope, at_most).await;
         self.scene.arrivals();
         self.scene.check();
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.scene.sandbox.elapsed()
     }
 }

@@ -101,7 +101,8 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&format!("another database: {}", harmless(why)), "  ! ", "    "));
         text.push('\n');
     }
-    if let Some(why) = &outcome.record {
+    if let Some(end) = &outcome.record {
+        let why = end.tell().1;
         let line = format!("the stack's record could not be kept: {}", harmless(why));
         text.push_str(&fold(&line, "  ! ", "    "));
         text.push('\n');

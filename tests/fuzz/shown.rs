@@ -241,7 +241,7 @@ fn runs(plan: &Plan, text: &str) -> Vec<(&'static str, String)> {
         let ended = BTreeMap::from([(known.clone(), end.clone()), (StepId(owned()), end)]);
         let outcome = Outcome {
             ended,
-            record: Some(owned()),
+            record: Some(End::Unknown(owned())),
             stale: Some(owned()),
             stranger: Some(owned()),
             ..Outcome::default()

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use db_engine::engine::{MemberState, Topology, TopologyMember};
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use tsinfra::plan::Plan;
 use tsinfra::plan::step::Action;
 use tsinfra::rehearsal::fault::Fault;
 use tsinfra::rehearsal::scene::Faulty;
-use tsinfra::world::{Draft, Preview, Refused, Unseen, World};
+use tsinfra::world::{Refused, Unseen, World};
 
 use super::Mistake;
 use super::plans::no_expectations;
@@ -231,9 +230,7 @@ impl<'a> Twisted<'a> {
 }
 
 impl World for Twisted<'_> {
-    fn target(&self) -> String {
-        self.world.target()
-    }
+    tsinfra::pass_on!(me => me.world; target, preview, drop_record, time_of_day, stir, elapsed);
 
     async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
         let seen = self.world.look(scope).await;
@@ -253,10 +250,6 @@ impl World for Twisted<'_> {
             return Ok(first);
         }
         Ok(seen)
-    }
-
-    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
-        self.world.preview(draft).await
     }
 
     async fn perform(&self, action: &Action) -> Result<(), Refused> {
@@ -323,10 +316,6 @@ impl World for Twisted<'_> {
         }
     }
 
-    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
-        self.world.drop_record(namespace, stack).await
-    }
-
     async fn swap(
         &self,
         object: &ObjectKey,
@@ -356,17 +345,5 @@ impl World for Twisted<'_> {
             }
             outcome => outcome,
         }
-    }
-
-    fn time_of_day(&self) -> String {
-        self.world.time_of_day()
-    }
-
-    async fn stir(&self, scope: &Scope, at_most: Duration) {
-        self.world.stir(scope, at_most).await;
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.world.elapsed()
     }
 }

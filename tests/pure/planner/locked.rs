@@ -8,11 +8,10 @@ use serde_json::json;
 use tsinfra::apply::event::What;
 use tsinfra::apply::hold::{self, News, NotHeld};
 use tsinfra::apply::step::End;
-use tsinfra::inventory::Inventory;
 use tsinfra::lock::{Lock, REQUEST, TERM, Turn, Watch};
-use tsinfra::observed::{LiveObject, Observed, Scope};
+use tsinfra::observed::LiveObject;
 use tsinfra::plan::step::{Action, StepId};
-use tsinfra::world::{Draft, Preview, Refused, Unseen};
+use tsinfra::world::Refused;
 
 use super::*;
 
@@ -215,15 +214,9 @@ struct Lossy<'a> {
 }
 
 impl World for Lossy<'_> {
-    fn target(&self) -> String {
-        self.world.target()
-    }
-    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
-        self.world.look(scope).await
-    }
-    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
-        self.world.preview(draft).await
-    }
+    tsinfra::pass_on!(me => me.world;
+        target, look, preview, keep, drop_record, time_of_day, stir, elapsed);
+
     async fn perform(&self, action: &Action) -> Result<(), Refused> {
         match action {
             Action::Delete { object, .. } if object.kind == Kind::Lease => {
@@ -231,12 +224,6 @@ impl World for Lossy<'_> {
             }
             action => self.world.perform(action).await,
         }
-    }
-    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
-        self.world.keep(inventory).await
-    }
-    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
-        self.world.drop_record(namespace, stack).await
     }
     async fn swap(
         &self,
@@ -251,15 +238,6 @@ impl World for Lossy<'_> {
             Some(true) => self.world.swap(object, manifest, version).await.and_then(|_| unknown()),
             Some(false) => unknown(),
         }
-    }
-    fn time_of_day(&self) -> String {
-        self.world.time_of_day()
-    }
-    async fn stir(&self, scope: &Scope, at_most: Duration) {
-        self.world.stir(scope, at_most).await;
-    }
-    fn elapsed(&self) -> Duration {
-        self.world.elapsed()
     }
 }
 

@@ -4,16 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tsinfra::inventory::Inventory;
+use serde_json::json;
 use tsinfra::lock::Lock;
 use tsinfra::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
-use tsinfra::observed::{LiveObject, Observed, Scope};
+use tsinfra::observed::{LiveObject, Scope};
 use tsinfra::plan::step::Action;
 use tsinfra::rehearsal::rules::{Actor, Rules};
 use tsinfra::sandbox::{Cluster, Sandbox};
 use tsinfra::stack::Stack;
-use tsinfra::world::{Draft, Preview, Refused, Unseen, World};
+use tsinfra::world::{Refused, World};
 
 /// A world that notes what goes against the safety rules.
 pub(super) struct Watched {
@@ -106,17 +105,8 @@ impl Watched {
 }
 
 impl World for Watched {
-    fn target(&self) -> String {
-        self.sandbox.target()
-    }
-
-    async fn look(&self, scope: &Scope) -> Result<Observed, Unseen> {
-        self.sandbox.look(scope).await
-    }
-
-    async fn preview(&self, draft: &Draft) -> Result<Preview, Unseen> {
-        self.sandbox.preview(draft).await
-    }
+    tsinfra::pass_on!(me => me.sandbox;
+        target, look, preview, keep, drop_record, swap, time_of_day, elapsed);
 
     async fn perform(&self, action: &Action) -> Result<(), Refused> {
         // Neither a lock nor the consent to an end is asked for: steps are carried out one by one
@@ -135,33 +125,8 @@ impl World for Watched {
         if lost == Some((0, true)) { unknown } else { outcome }
     }
 
-    async fn keep(&self, inventory: &Inventory) -> Result<(), Refused> {
-        self.sandbox.keep(inventory).await
-    }
-
-    async fn drop_record(&self, namespace: &str, stack: &str) -> Result<(), Refused> {
-        self.sandbox.drop_record(namespace, stack).await
-    }
-
-    async fn swap(
-        &self,
-        object: &ObjectKey,
-        manifest: &Value,
-        version: Option<&str>,
-    ) -> Result<String, Refused> {
-        self.sandbox.swap(object, manifest, version).await
-    }
-
-    fn time_of_day(&self) -> String {
-        self.sandbox.time_of_day()
-    }
-
     async fn stir(&self, scope: &Scope, at_most: Duration) {
         self.sandbox.stir(scope, at_most).await;
         self.check();
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.sandbox.elapsed()
     }
 }
