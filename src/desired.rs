@@ -2,6 +2,7 @@
 
 pub mod labels;
 pub mod members;
+pub mod naming;
 pub mod pod;
 pub mod scope;
 pub mod services;

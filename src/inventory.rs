@@ -14,10 +14,11 @@ use sha2::{Digest, Sha256};
 use crate::fields;
 use crate::object::{FIELD_MANAGER, Kind, LABEL_MANAGED_BY, LABEL_STACK, ObjectKey};
 use crate::sealed::{self, Format, Unsound};
+use crate::stack::parts::Names;
 
 /// The version of the record this program writes; it reads any record of the same major number. Of
 /// a later minor number it passes over what it does not know, and drops it when it writes.
-pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 1 };
+pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 2 };
 
 /// What a stack owns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +31,11 @@ pub struct Inventory {
     pub namespace: String,
     /// Objects made, or about to be made, for the stack.
     pub items: BTreeMap<ObjectKey, Item>,
-    /// Clusters by name.
+    /// Clusters by the name they were made with.
     pub clusters: BTreeMap<String, ClusterRecord>,
+    /// What parts are called whose objects were made under other names.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
 }
 
 /// One owned object.
@@ -87,6 +91,7 @@ impl Inventory {
             namespace: namespace.to_owned(),
             items: BTreeMap::new(),
             clusters: BTreeMap::new(),
+            names: Names::default(),
         }
     }
 
@@ -94,7 +99,11 @@ impl Inventory {
     /// same as one without objects.
     pub fn says_the_same(&self, other: Option<&Self>) -> bool {
         match other {
-            Some(other) => self.items == other.items && self.clusters == other.clusters,
+            Some(other) => {
+                self.items == other.items
+                    && self.clusters == other.clusters
+                    && self.names == other.names
+            }
             None => self.items.is_empty(),
         }
     }

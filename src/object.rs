@@ -28,6 +28,11 @@ pub const LABEL_SERVES: &str = "tsinfra.dev/serves-clients";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Annotation: `true` while deletion of the cluster's data is refused.
 pub const ANNOTATION_PROTECT: &str = "tsinfra.dev/protect";
+/// Annotation: the address its part of the stack has by now, where it was made under another.
+pub const ANNOTATION_CALLED: &str = "tsinfra.dev/called";
+/// Annotation of a StatefulSet: the address its tier has by now, where no class of the stack's own
+/// can say so.
+pub const ANNOTATION_TIER_CALLED: &str = "tsinfra.dev/tier-called";
 
 /// Annotation of a volume: the uid of the claim its data are to be deleted with.
 pub const ANNOTATION_CONDEMNED: &str = "tsinfra.dev/condemned-with";

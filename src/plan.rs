@@ -18,6 +18,8 @@ use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::observed::DatabaseScope;
 use crate::sealed::Format;
+use crate::stack::Move;
+use crate::stack::parts::{Names, PartAddress};
 use drift::{Drift, Learned};
 use seen::Seen;
 use selection::Selected;
@@ -27,7 +29,7 @@ use step::{Step, StepId, Until};
 /// members that are not known are passed over, so those may only be what is shown; but a step that
 /// is half understood must not run, nor a check be left out: in [`Step`] and [`Basis`], and in what
 /// they hold, any member, action, expectation or wait that is not known refuses the whole file.
-pub const PLAN_FORMAT: Format = Format { major: 1, minor: 1 };
+pub const PLAN_FORMAT: Format = Format { major: 1, minor: 2 };
 
 /// Everything an apply does, decided beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,12 @@ pub struct Plan {
     /// What it is only a part by, if it is one.
     #[serde(default)]
     pub selection: Option<Selected>,
+    /// Parts that are called otherwise from now on: their objects keep their names.
+    #[serde(default)]
+    pub moved: Vec<Move>,
+    /// What parts are called whose objects were made under other names.
+    #[serde(default)]
+    pub names: Names,
     /// What changes, by object.
     pub changes: BTreeMap<ObjectKey, Change>,
     /// How, in what order. Acyclic: [`Plan::order`] says so.
@@ -289,6 +297,11 @@ impl Plan {
     /// Whether the record is all that is written, though nobody asked for that.
     pub fn only_keeps_the_record(&self) -> bool {
         self.steps.is_empty() && self.learns.is_empty() && self.is_record_due
+    }
+
+    /// What users call a cluster, from the name it was made with.
+    pub fn called(&self, cluster: &str) -> String {
+        self.names.now(&PartAddress::cluster(cluster)).name().to_owned()
     }
 
     /// Addresses whose coming the plan waits for.

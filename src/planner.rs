@@ -22,6 +22,7 @@ pub mod tiers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::Desired;
+use crate::desired::naming::Naming;
 use crate::object::ObjectKey;
 use crate::observed::Observed;
 use crate::plan::drift::learned;
@@ -34,8 +35,10 @@ use draft::PlanDraft;
 /// Everything a plan is made from. Same input, same plan, byte for byte.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInput<'a> {
-    /// The stack.
+    /// The stack, its parts under the names they were made with.
     pub stack: &'a Stack,
+    /// What they were called, and are called by now.
+    pub naming: &'a Naming,
     /// What it asks for.
     pub desired: &'a Desired,
     /// What is there.
@@ -84,6 +87,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
     guards::identity(input, &mut draft);
     match input.purpose {
         Purpose::Apply => {
+            guards::names(input, &mut draft);
             guards::shape(input, &mut draft);
             tiers::classes(input, &mut draft);
             tiers::volumes(input, &mut draft);

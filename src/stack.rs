@@ -1,7 +1,7 @@
 //! A stack, read and checked: what a user declared, with every default filled in and every name resolved.
 //!
 //! A value of [`Stack`] is valid by construction: the rooms after this one ask no question again.
-//! Files here, ground first: `model`, `quantity`, `duration` and `names` know single values,
+//! Files here, ground first: `parts`, `model`, `moves`, `quantity`, `duration` and `names` know single values,
 //! `diagnostics` and `findings` keep what is wrong and where, `reader` walks TOML, `syntax` reads
 //! tables, `check` holds them against each other.
 
@@ -10,17 +10,21 @@ pub mod diagnostics;
 pub mod duration;
 mod findings;
 mod model;
+mod moves;
 mod names;
 pub mod nearest;
+pub mod parts;
 pub mod quantity;
 mod reader;
 mod syntax;
 
 pub use diagnostics::{Label, Mistake, Mistakes};
+pub(crate) use model::POOL_NAME_MAX;
 pub use model::{
     Cluster, Expose, ExposeKind, Image, LocalVolume, PodOptions, Pool, Reclaim, Stack, Target,
     Tier, TierKind, Toleration,
 };
+pub use moves::Move;
 
 /// The largest stack file that is read. A stack of a thousand volumes is a tenth of it; a file
 /// beyond it is a mistake of its own, such as a disk image in the stack's place.

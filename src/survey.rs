@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::stream;
 
+use crate::desired::naming::{Naming, naming};
 use crate::desired::{self, Desired, scope};
 use crate::object::ObjectKey;
-use crate::observed::{DatabaseView, Observed};
+use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::selection::{Selection, Unknown};
 use crate::plan::{Basis, Circle, Connection, Membership, Plan, Purpose};
 use crate::planner::{self, PlanInput, Previewed, managers};
@@ -44,19 +45,51 @@ pub enum NoPlan {
     Unknown(#[from] Unknown),
 }
 
-/// Looks at everything a stack is planned from.
-pub async fn look<W: World>(
+/// What a stack is planned from.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The stack, its parts under the names they were made with.
+    pub stack: Stack,
+    /// What they were called, and are called by now.
+    pub naming: Naming,
+    /// What the stack asks for.
+    pub desired: Desired,
+    /// What is there.
+    pub observed: Observed,
+}
+
+/// Looks at a stack, and at whatever else `more` adds to the scope. Which names to look for is known
+/// only once something was seen: where parts were renamed, it takes a second look.
+pub async fn sight<W: World>(
     world: &W,
     stack: &Stack,
-    purpose: Purpose,
-) -> Result<(Desired, Observed), Unseen> {
-    let mut observed = world.look(&scope::scope(stack)).await?;
-    let ends = |cluster: &str| purpose == Purpose::Destroy || !stack.clusters.contains_key(cluster);
-    let more = scope::volumes(stack, &observed, ends);
-    if !more.gets.is_empty() {
-        observed.objects.extend(world.look(&more).await?.objects);
+    more: impl Fn(&mut Scope),
+) -> Result<Survey, Unseen> {
+    let look = async |stack: &Stack| {
+        let mut scope = scope::scope(stack);
+        more(&mut scope);
+        world.look(&scope).await
+    };
+    let mut observed = look(stack).await?;
+    let naming = naming(stack, &observed);
+    let stack = stack.as_made(&naming.now);
+    if !naming.now.is_empty() {
+        observed = look(&stack).await?;
     }
-    Ok((desired::lower(stack, &observed), observed))
+    let desired = desired::lower(&stack, &observed);
+    Ok(Survey { stack, naming, desired, observed })
+}
+
+/// Looks at everything a stack is planned from.
+pub async fn look<W: World>(world: &W, stack: &Stack, purpose: Purpose) -> Result<Survey, Unseen> {
+    let mut survey = sight(world, stack, |_| ()).await?;
+    let Survey { stack, observed, .. } = &survey;
+    let ends = |cluster: &str| purpose == Purpose::Destroy || !stack.clusters.contains_key(cluster);
+    let more = scope::volumes(stack, observed, ends);
+    if !more.gets.is_empty() {
+        survey.observed.objects.extend(world.look(&more).await?.objects);
+    }
+    Ok(survey)
 }
 
 /// Makes a plan. Writes nothing.
@@ -70,12 +103,13 @@ pub async fn part<W: World>(
     request: &Request<'_>,
     selection: &Selection,
 ) -> Result<Plan, NoPlan> {
-    let (desired, observed) = look(world, request.stack, request.purpose).await?;
+    let Survey { stack, naming, desired, observed } =
+        look(world, request.stack, request.purpose).await?;
     if !selection.is_all() {
-        selection.check(&planner::parts::parts(request.stack, &desired, &observed))?;
+        selection.check(&planner::parts::parts(&stack, &desired, &observed))?;
     }
     let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
-    let drafts = planner::drafts(request.stack, &desired, &observed, request.purpose);
+    let drafts = planner::drafts(&stack, &desired, &observed, request.purpose);
     let previews = previews(world, drafts, &consents).await?;
     let basis = Basis {
         target: world.target(),
@@ -85,10 +119,11 @@ pub async fn part<W: World>(
         stack_file: None,
         databases: memberships(&observed),
         ids: planner::basis::ids(&observed),
-        objects: planner::basis::objects(request.stack, &observed),
+        objects: planner::basis::objects(&stack, &observed),
     };
     let input = PlanInput {
-        stack: request.stack,
+        stack: &stack,
+        naming: &naming,
         desired: &desired,
         observed: &observed,
         previews: &previews,

@@ -25,7 +25,7 @@ pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
         if let Some(DatabaseView::Seen(topology)) = seen.databases.get(cluster)
             && let Some(change) = before.departs(&Membership::of(topology), &to_come)
         {
-            return Err(format!("the database of cluster `{cluster}` {change}"));
+            return Err(format!("the database of cluster `{}` {change}", plan.called(cluster)));
         }
     }
     Ok(())

@@ -29,7 +29,7 @@ pub async fn on_record<W: World>(world: &W, plan: &Plan) -> Result<Inventory, En
             continue;
         }
         if !meant.cluster_id.is_empty() && meant.cluster_id != id {
-            return Err(End::Stranger(another(&name, &meant.cluster_id, &id)));
+            return Err(End::Stranger(another(&plan.called(&name), &meant.cluster_id, &id)));
         }
         meant.cluster_id = id;
     }
@@ -63,7 +63,9 @@ impl<'a, W: World> Identities<'a, W> {
             let pinned = record.clusters.get(name).map(|it| &it.cluster_id);
             match pinned.filter(|id| !id.is_empty()).or(before) {
                 Some(known) if known == id || id.is_empty() => {}
-                Some(known) => return Err(End::Stranger(another(name, known, id))),
+                Some(known) => {
+                    return Err(End::Stranger(another(&self.plan.called(name), known, id)));
+                }
                 None => {
                     let Some(cluster) = record.clusters.get_mut(name) else { continue };
                     cluster.cluster_id.clone_from(id);

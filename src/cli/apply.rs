@@ -61,7 +61,7 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
     let exit = runtime.block_on(carry_out(&world, &plan, patience, options.json, screen))?;
     let reached = plan.purpose == Purpose::Apply && !plan.steps.is_empty();
     if exit == Exit::Done && !options.json && reached {
-        screen.print(&render::outcome::reach(&source.stack));
+        screen.print(&render::outcome::reach(&source.stack.as_made(&plan.names)));
     }
     Ok(exit)
 }

@@ -6,15 +6,13 @@ use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
 use super::{plan_verb, planning, source};
-use crate::desired::scope;
 use crate::object::{Kind, Labels};
-use crate::observed::List;
+use crate::observed::{List, Scope};
 use crate::plan::Purpose;
 use crate::plan::selection::Selection;
 use crate::rehearsal::forecast::{self, Play};
 use crate::rehearsal::told;
-use crate::survey::connection;
-use crate::world::World;
+use crate::survey::{self, connection};
 
 /// Runs a plan on a copy of the world, and says what it would be like.
 pub(super) fn run(
@@ -38,13 +36,15 @@ pub(super) fn run(
         plan_verb::show(&plan, false, screen);
         return Ok(Exit::Done);
     }
-    let mut scope = scope::scope(stack);
     // Where members may go to, and what any claim may be bound to.
-    for kind in [Kind::Node, Kind::PersistentVolume, Kind::StorageClass] {
-        scope.lists.retain(|list| list.kind != kind);
-        scope.lists.push(List { kind, namespace: None, labels: Labels::new() });
-    }
-    let seen = runtime.block_on(aloud(&world, world.look(&scope), Screen::aside))?;
+    let more = |scope: &mut Scope| {
+        for kind in [Kind::Node, Kind::PersistentVolume, Kind::StorageClass] {
+            scope.lists.retain(|list| list.kind != kind);
+            scope.lists.push(List { kind, namespace: None, labels: Labels::new() });
+        }
+    };
+    let sight = aloud(&world, survey::sight(&world, stack, more), Screen::aside);
+    let seen = runtime.block_on(sight)?.observed;
     let is_quick = options.quick;
     let play = Play { stack, purpose, consents, plan: &plan, is_quick };
     let forecast = runtime.block_on(forecast::rehearse(&seen, &play));

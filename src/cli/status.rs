@@ -6,11 +6,10 @@ use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
 use super::{planning, source};
-use crate::desired::{self, scope};
 use crate::lock::Lock;
+use crate::observed::Scope;
 use crate::render;
-use crate::survey::connection;
-use crate::world::World;
+use crate::survey::{self, Survey, connection};
 
 /// Shows a stack's members from both sides.
 pub(super) fn run(
@@ -21,16 +20,16 @@ pub(super) fn run(
     let source = source::stack(&options.stack.stack, target)?;
     let stack = &source.stack;
     let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
-    let mut whole = scope::scope(stack);
-    whole.events_in = Some(stack.namespace.clone());
-    whole.gets.push(Lock::key(&stack.namespace, &stack.name));
-    let look = aloud(&world, world.look(&whole), Screen::aside);
-    let observed = planning::runtime()?.block_on(look)?;
-    let desired = desired::lower(stack, &observed);
+    let more = |scope: &mut Scope| {
+        scope.events_in = Some(stack.namespace.clone());
+        scope.gets.push(Lock::key(&stack.namespace, &stack.name));
+    };
+    let look = aloud(&world, survey::sight(&world, stack, more), Screen::aside);
+    let Survey { stack, desired, observed, .. } = planning::runtime()?.block_on(look)?;
     if options.json {
-        screen.json_page(&render::status::json(stack, &desired, &observed));
+        screen.json_page(&render::status::json(&stack, &desired, &observed));
     } else {
-        screen.print(&render::status::text(stack, &desired, &observed));
+        screen.print(&render::status::text(&stack, &desired, &observed));
     }
     Ok(Exit::Done)
 }

@@ -1,12 +1,17 @@
 //! A pool as a StatefulSet with one claim a member.
 
+use std::collections::BTreeMap;
+
 use db_engine::cluster::Role;
 use serde_json::{Value, json};
 
 use super::{DesiredObject, labels, members, pod};
-use crate::object::{ANNOTATION_PROTECT, Kind, ObjectKey};
+use crate::object::{
+    ANNOTATION_CALLED, ANNOTATION_PROTECT, ANNOTATION_TIER_CALLED, Kind, ObjectKey,
+};
 use crate::observed::Observed;
-use crate::stack::{Cluster, Pool, Stack, Tier};
+use crate::stack::parts::PartAddress;
+use crate::stack::{Cluster, Pool, Stack, Tier, TierKind};
 use crate::wording::count;
 
 /// The claim template's name: claims are called `data-<pod>`.
@@ -24,7 +29,7 @@ pub fn object(stack: &Stack, cluster: &Cluster, pool: &Pool) -> (ObjectKey, Desi
             "name": name,
             "namespace": stack.namespace,
             "labels": labels::of_pool(stack, cluster, pool),
-            "annotations": { ANNOTATION_PROTECT: cluster.protect.to_string() },
+            "annotations": annotations(stack, cluster, pool),
         },
         "spec": {
             "replicas": pool.nodes,
@@ -44,11 +49,28 @@ pub fn object(stack: &Stack, cluster: &Cluster, pool: &Pool) -> (ObjectKey, Desi
         "{}, {} on tier `{}` each, {}",
         count(pool.nodes as usize, workload.title),
         pool.size,
-        pool.tier,
+        stack.tier_address(&pool.tier).name(),
         pod::image(cluster, &workload),
     );
     let key = ObjectKey::within(Kind::StatefulSet, &stack.namespace, name);
     (key, DesiredObject { manifest, summary, exposes: false })
+}
+
+/// What the set says beyond what Kubernetes knows: its protection, and what is called otherwise by
+/// now than it was made, so that this is known without the stack's record, too.
+fn annotations(stack: &Stack, cluster: &Cluster, pool: &Pool) -> BTreeMap<&'static str, String> {
+    let mut annotations = BTreeMap::from([(ANNOTATION_PROTECT, cluster.protect.to_string())]);
+    let made = PartAddress::pool(&cluster.name, &pool.name);
+    let called = stack.pool_address(&cluster.name, &pool.name);
+    if called != made {
+        annotations.insert(ANNOTATION_CALLED, called.to_string());
+    }
+    let tier = stack.tier_address(&pool.tier);
+    let is_of_others = |tier: &Tier| matches!(tier.kind, TierKind::CsiClass { .. });
+    if tier.name() != pool.tier && stack.storage.get(&pool.tier).is_some_and(is_of_others) {
+        annotations.insert(ANNOTATION_TIER_CALLED, tier.to_string());
+    }
+    annotations
 }
 
 /// Control members found a cluster and join it one after the other; the others may all come at
@@ -82,7 +104,7 @@ fn spread_over_hosts(stack: &Stack, pool: &Pool) -> &'static str {
         hosts.len()
     };
     let enough = stack.storage.get(&pool.tier).is_none_or(|tier| {
-        !matches!(tier.kind, crate::stack::TierKind::Local(_)) || hosts(tier) >= pool.nodes as usize
+        !matches!(tier.kind, TierKind::Local(_)) || hosts(tier) >= pool.nodes as usize
     });
     if enough { "DoNotSchedule" } else { "ScheduleAnyway" }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{DesiredObject, labels};
 use crate::fields::hex;
-use crate::object::{Kind, ObjectKey};
+use crate::object::{ANNOTATION_CALLED, Kind, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::stack::{LocalVolume, Reclaim, Stack, Tier, TierKind};
 
@@ -93,7 +93,11 @@ fn class(stack: &Stack, tier: &Tier) -> Option<(ObjectKey, DesiredObject)> {
     if !parameters.is_empty() {
         manifest["parameters"] = json!(parameters);
     }
-    let summary = format!("tier `{}`: {what}, {}", tier.name, policy(tier.reclaim));
+    let called = stack.tier_address(&tier.name);
+    if called.name() != tier.name {
+        manifest["metadata"]["annotations"] = json!({ ANNOTATION_CALLED: called });
+    }
+    let summary = format!("tier `{}`: {what}, {}", called.name(), policy(tier.reclaim));
     let object = DesiredObject { manifest, summary, exposes: false };
     Some((ObjectKey::global(Kind::StorageClass, name), object))
 }

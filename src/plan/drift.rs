@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::FieldChange;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
+use crate::stack::parts::PartAddress;
 
 /// An object that is not as tsinfra left it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,9 +70,10 @@ pub fn learned(before: &Inventory, after: &Inventory) -> Vec<Learned> {
         learn(key.to_string(), Lesson::Leaves);
     }
     for (name, cluster) in &before.clusters {
+        let address = after.names.now(&PartAddress::cluster(name)).to_string();
         match after.clusters.get(name) {
-            None => learn(format!("cluster.{name}"), Lesson::Leaves),
-            Some(new) if new != cluster => learn(format!("cluster.{name}"), Lesson::Identity),
+            None => learn(address, Lesson::Leaves),
+            Some(new) if new != cluster => learn(address, Lesson::Identity),
             Some(_) => {}
         }
     }

@@ -11,16 +11,13 @@ use super::step::{Action, Step, StepId, Until};
 use super::{Blocked, Change, Operation, Plan};
 use crate::object::{Kind, ObjectKey};
 use crate::stack::nearest::nearest;
+use crate::stack::parts::PartAddress;
 
 /// What a user may name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address {
-    /// `cluster.NAME`: all of it.
-    Cluster(String),
-    /// `cluster.NAME.pool.POOL`: what is of this pool alone.
-    Pool(String, String),
-    /// `storage.TIER`: its class and its volumes.
-    Tier(String),
+    /// A part of the stack: all of a cluster, what is of one pool alone, a tier's class and volumes.
+    Part(PartAddress),
     /// One object, as plans show it.
     Object(ObjectKey),
 }
@@ -28,9 +25,7 @@ pub enum Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cluster(cluster) => write!(f, "cluster.{cluster}"),
-            Self::Pool(cluster, pool) => write!(f, "cluster.{cluster}.pool.{pool}"),
-            Self::Tier(tier) => write!(f, "storage.{tier}"),
+            Self::Part(part) => part.fmt(f),
             Self::Object(key) => key.fmt(f),
         }
     }
@@ -40,13 +35,8 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split('.').collect::<Vec<&str>>().as_slice() {
-            ["cluster", name] => return Ok(Self::Cluster((*name).to_owned())),
-            ["cluster", name, "pool", pool] => {
-                return Ok(Self::Pool((*name).to_owned(), (*pool).to_owned()));
-            }
-            ["storage", tier] => return Ok(Self::Tier((*tier).to_owned())),
-            _ => {}
+        if let Ok(part) = text.parse() {
+            return Ok(Self::Part(part));
         }
         text.parse().map(Self::Object).map_err(|_| {
             "this is no address;\nwrite cluster.NAME, cluster.NAME.pool.POOL, storage.TIER, or an \
@@ -73,11 +63,11 @@ pub type Parts = BTreeMap<ObjectKey, Part>;
 impl Address {
     fn names(&self, key: &ObjectKey, part: &Part) -> bool {
         match self {
-            Self::Cluster(cluster) => part.cluster.as_ref() == Some(cluster),
-            Self::Pool(cluster, pool) => {
+            Self::Part(PartAddress::Cluster(cluster)) => part.cluster.as_ref() == Some(cluster),
+            Self::Part(PartAddress::Pool(cluster, pool)) => {
                 part.cluster.as_ref() == Some(cluster) && part.pool.as_ref() == Some(pool)
             }
-            Self::Tier(tier) => {
+            Self::Part(PartAddress::Tier(tier)) => {
                 matches!(key.kind, Kind::StorageClass | Kind::PersistentVolume)
                     && part.tier.as_ref() == Some(tier)
             }
@@ -89,7 +79,9 @@ impl Address {
     fn covers(&self, other: &Self, parts: &Parts) -> bool {
         match (self, other) {
             _ if self == other => true,
-            (Self::Cluster(cluster), Self::Pool(of, _)) => cluster == of,
+            (Self::Part(PartAddress::Cluster(cluster)), Self::Part(PartAddress::Pool(of, _))) => {
+                cluster == of
+            }
             (_, Self::Object(key)) => parts.get(key).is_some_and(|part| self.names(key, part)),
             _ => false,
         }
@@ -265,13 +257,15 @@ fn place(entry: &Blocked, parts: &Parts) -> Option<Address> {
                 (Some(_), _) if OF_THE_OBJECT_ALONE.contains(&entry.rule.as_str()) => {
                     Some(Address::Object(key))
                 }
-                (Some(cluster), Some(pool)) => Some(Address::Pool(cluster.clone(), pool.clone())),
-                (Some(cluster), None) => Some(Address::Cluster(cluster.clone())),
+                (Some(cluster), Some(pool)) => {
+                    Some(Address::Part(PartAddress::pool(cluster, pool)))
+                }
+                (Some(cluster), None) => Some(Address::Part(PartAddress::cluster(cluster))),
                 (None, _) => None,
             }
         }
-        Address::Tier(_) => None,
-        of_a_cluster => Some(of_a_cluster),
+        Address::Part(PartAddress::Tier(_)) => None,
+        Address::Part(of_a_cluster) => Some(Address::Part(of_a_cluster)),
     }
 }
 
@@ -329,10 +323,11 @@ fn near(typed: &str, parts: &Parts) -> Vec<String> {
     let mut all: BTreeSet<Address> = BTreeSet::new();
     for (key, part) in parts {
         if let Some(cluster) = &part.cluster {
-            all.insert(Address::Cluster(cluster.clone()));
-            all.extend(part.pool.iter().map(|pool| Address::Pool(cluster.clone(), pool.clone())));
+            let pool = part.pool.iter().map(|pool| PartAddress::pool(cluster, pool));
+            let parts = [PartAddress::cluster(cluster)].into_iter().chain(pool);
+            all.extend(parts.map(Address::Part));
         } else if let Some(tier) = &part.tier {
-            all.insert(Address::Tier(tier.clone()));
+            all.insert(Address::Part(PartAddress::tier(tier)));
         }
         all.insert(Address::Object(key.clone()));
     }

@@ -2,18 +2,21 @@
 
 use serde_json::Value;
 
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey};
+use crate::object::{
+    ANNOTATION_CALLED, ANNOTATION_TIER_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey,
+};
 use crate::observed::LiveObject;
 use crate::plan::FieldChange;
+use crate::stack::Stack;
 use crate::wording::count;
 
 /// Why an object changes, as a clause after "because".
-pub fn update(key: &ObjectKey, live: &LiveObject, fields: &[FieldChange]) -> String {
+pub fn update(stack: &Stack, key: &ObjectKey, live: &LiveObject, fields: &[FieldChange]) -> String {
     let mut reasons: Vec<String> = Vec::new();
     for field in fields {
         let reason = match &field.drifted_by {
             Some(manager) => Some(format!("`{manager}` changed what the stack says")),
-            None => asked(key, live, field),
+            None => asked(stack, key, live, field),
         };
         reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
     }
@@ -24,14 +27,32 @@ pub fn update(key: &ObjectKey, live: &LiveObject, fields: &[FieldChange]) -> Str
 }
 
 /// The reason a field shows, if it shows one: what follows from another field has none of its own.
-fn asked(key: &ObjectKey, live: &LiveObject, field: &FieldChange) -> Option<String> {
+fn asked(stack: &Stack, key: &ObjectKey, live: &LiveObject, field: &FieldChange) -> Option<String> {
+    if let Some(reason) = renamed(field) {
+        return Some(reason);
+    }
+    let cluster = live.label(LABEL_CLUSTER);
     match key.kind {
-        Kind::StatefulSet => of_pool(live.label(LABEL_POOL)?, field),
+        Kind::StatefulSet => {
+            of_pool(stack.pool_address(cluster?, live.label(LABEL_POOL)?).name(), field)
+        }
         Kind::Service if field.path.starts_with(".spec") => {
-            Some(format!("the stack exposes cluster `{}` otherwise", live.label(LABEL_CLUSTER)?))
+            let cluster = stack.cluster_address(cluster?);
+            Some(format!("the stack exposes cluster `{}` otherwise", cluster.name()))
         }
         _ => None,
     }
+}
+
+/// What an object says of the names of its parts.
+fn renamed(field: &FieldChange) -> Option<String> {
+    let says = |name: &str| field.path.contains(&format!(".annotations[\"{name}\"]"));
+    (says(ANNOTATION_CALLED) || says(ANNOTATION_TIER_CALLED)).then(|| {
+        match field.after.as_ref().and_then(Value::as_str) {
+            Some(now) => format!("the stack calls it {now} by now"),
+            None => "the stack calls it as it was made again".to_owned(),
+        }
+    })
 }
 
 /// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;

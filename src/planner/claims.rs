@@ -140,7 +140,7 @@ fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
         .collect();
     if founds && !old.is_empty() {
         plan.block(
-            format!("cluster.{cluster}"),
+            input.stack.cluster_address(cluster),
             "stale-claim",
             format!("new ConfigNodes would found a new cluster over old data: {}", old.join(", ")),
             "bring the ConfigNodes' claims back, or remove these once their data is not needed",

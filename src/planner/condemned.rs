@@ -237,9 +237,10 @@ pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
     for (cluster, volumes) in left {
         plan.note(format!(
-            "An interrupted destroy has left {} with data of an earlier cluster `{cluster}`, without \
-             claims. They are kept until the stack is destroyed.",
-            count(volumes, "volume")
+            "An interrupted destroy has left {} with data of an earlier cluster `{}`, without claims. \
+             They are kept until the stack is destroyed.",
+            count(volumes, "volume"),
+            input.stack.cluster_address(cluster).name()
         ));
     }
 }

@@ -7,7 +7,7 @@ use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::plan::drift::Drift;
 use crate::plan::step::{Step, StepId};
-use crate::plan::{Blocked, Change, Conflict, PLAN_FORMAT, Plan};
+use crate::plan::{Blocked, Change, Conflict, PLAN_FORMAT, Plan, Purpose};
 
 /// What has been decided so far.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,11 @@ impl PlanDraft {
             drift: self.drift,
             learns: Vec::new(),
             selection: None,
+            moved: match input.purpose {
+                Purpose::Apply => input.naming.moves(),
+                Purpose::Destroy | Purpose::Refresh => Vec::new(),
+            },
+            names: input.naming.now.clone(),
             changes: self.changes,
             steps: self.steps,
             blocked: self.blocked.into_iter().collect(),

@@ -28,7 +28,7 @@ pub fn identity(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let Some(seen) = seen_id(input.observed, name) else { continue };
         if !record.cluster_id.is_empty() && record.cluster_id != seen {
             plan.block(
-                format!("cluster.{name}"),
+                input.stack.cluster_address(name),
                 "identity",
                 format!("the database says its id is {seen}, but it was {}", record.cluster_id),
                 "another database answers in its place: stop, and look at the first ConfigNode",
@@ -37,11 +37,19 @@ pub fn identity(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
+/// Parts that cannot have the names the stack gives them.
+pub fn names(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for clash in &input.naming.clashes {
+        plan.block(&clash.address, "moved", &clash.reason, &clash.help);
+    }
+}
+
 /// Consents that agree to nothing: most likely a slip of the pen.
 pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     let live = objects::owned(input).filter_map(|(_, live)| live.label(LABEL_CLUSTER));
     let names = input.desired.clusters.keys().map(String::as_str).chain(live);
-    let clusters: BTreeSet<String> = names.map(|name| format!("cluster.{name}")).collect();
+    let clusters: BTreeSet<String> =
+        names.map(|name| input.stack.cluster_address(name).to_string()).collect();
     let contested: BTreeSet<String> =
         plan.conflicts.iter().map(|conflict| conflict.object.to_string()).collect();
     for consent in input.consents {
@@ -55,7 +63,7 @@ pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 pub fn shape(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for cluster in input.stack.clusters.values() {
         for pool in cluster.pools.values() {
-            let address = format!("cluster.{}.pool.{}", cluster.name, pool.name);
+            let address = input.stack.pool_address(&cluster.name, &pool.name);
             if !matches!(pool.role, Role::Control | Role::Mixed) {
                 plan.block(
                     &address,
@@ -95,17 +103,20 @@ fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: 
         return;
     };
     let Some(desired) = input.desired.clusters.get(cluster) else { return };
-    let address = format!("cluster.{cluster}.pool.{pool}");
+    let address = input.stack.pool_address(cluster, pool);
     let has = live.number("/spec/replicas").unwrap_or(0);
     match desired.pools.iter().find(|candidate| candidate.set == *key) {
         None => plan.block(
-            address,
+            &address,
             "scale-in",
             format!(
                 "its {} would leave with what they store: draining is not carried out yet",
                 count(usize::try_from(has).unwrap_or(0), "member")
             ),
-            format!("put [cluster.{cluster}.pool.{pool}] back into the stack"),
+            format!(
+                "put [{address}] back into the stack; if it is called otherwise now, say so with \
+                 [[moved]]"
+            ),
         ),
         Some(wanted) if i64::from(wanted.replicas()) < has => plan.block(
             address,
@@ -136,7 +147,7 @@ pub fn fixed_settings(
         let needle = format!(".env[name={setting}]");
         if fields.iter().any(|field| field.path.contains(&needle) && field.drifted_by.is_none()) {
             plan.block(
-                format!("cluster.{}", cluster.name),
+                input.stack.cluster_address(&cluster.name),
                 "immutable",
                 format!("`{setting}` is fixed at a cluster's first start: {reason}"),
                 "put it back as it was, or declare a new cluster and move the data",
@@ -155,7 +166,7 @@ pub fn downgrades(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         };
         if numbers(&cluster.version) < numbers(&topology.version) {
             plan.block(
-                format!("cluster.{}", cluster.name),
+                input.stack.cluster_address(&cluster.name),
                 "downgrade",
                 format!(
                     "it runs version {}; {} may not read what that one has written",

@@ -172,7 +172,7 @@ fn update(
     contested(input, plan, key, conflicts);
     let change = Change {
         operation: Operation::Update,
-        because: because::update(key, live, &fields),
+        because: because::update(input.stack, key, live, &fields),
         summary: object.summary.clone(),
         fields,
     };

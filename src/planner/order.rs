@@ -163,6 +163,8 @@ fn missing_members(
     }
     match view {
         Some(DatabaseView::Unreachable { why }) if founded => {
+            let called = input.stack.cluster_address(name);
+            let name = called.name();
             plan.note(format!("The database of cluster `{name}` does not answer: {why}."));
         }
         _ => {}

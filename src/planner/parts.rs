@@ -6,6 +6,7 @@ use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::selection::{Part, Parts};
 use crate::stack::Stack;
+use crate::stack::parts::PartAddress;
 
 /// Every object a plan of the stack may be about. What the labels of a live object leave open is
 /// filled in by what the stack wants under its name.
@@ -13,25 +14,32 @@ pub fn parts(stack: &Stack, desired: &Desired, observed: &Observed) -> Parts {
     let mut parts = Parts::new();
     for (key, object) in &desired.objects {
         let labels = |name: &str| object.manifest["metadata"]["labels"][name].as_str();
-        parts.insert(key.clone(), part(labels));
+        parts.insert(key.clone(), part(stack, labels));
     }
     for (key, live) in &observed.objects {
         let ours = key.kind == Kind::Namespace && key.name == stack.namespace
             || objects::is_ours(stack, observed, key, live);
         if ours || parts.contains_key(key) {
-            fill(parts.entry(key.clone()).or_default(), part(|name| live.label(name)));
+            fill(parts.entry(key.clone()).or_default(), part(stack, |name| live.label(name)));
         }
         if ours && key.kind == Kind::Pod {
-            set_of(&mut parts, key, live);
+            set_of(stack, &mut parts, key, live);
         }
     }
     volumes(&mut parts, observed);
     parts
 }
 
-fn part<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Part {
-    let owned = |name: &str| label(name).map(str::to_owned);
-    Part { cluster: owned(LABEL_CLUSTER), pool: owned(LABEL_POOL), tier: owned(LABEL_TIER) }
+/// The parts an object's labels say it is of, as the stack calls them by now.
+fn part<'a>(stack: &Stack, label: impl Fn(&str) -> Option<&'a str>) -> Part {
+    let cluster = label(LABEL_CLUSTER);
+    let pool = cluster.zip(label(LABEL_POOL)).map(|(of, pool)| stack.pool_address(of, pool));
+    let name = |address: PartAddress| address.name().to_owned();
+    Part {
+        cluster: cluster.map(|cluster| name(stack.cluster_address(cluster))),
+        pool: pool.map(name),
+        tier: label(LABEL_TIER).map(|tier| name(stack.tier_address(tier))),
+    }
 }
 
 fn fill(part: &mut Part, more: Part) {
@@ -41,11 +49,11 @@ fn fill(part: &mut Part, more: Part) {
 }
 
 /// A StatefulSet may be gone while its pods still stop, and be waited for.
-fn set_of(parts: &mut Parts, pod: &ObjectKey, live: &LiveObject) {
+fn set_of(stack: &Stack, parts: &mut Parts, pod: &ObjectKey, live: &LiveObject) {
     if let (Some(cluster), Some(pool)) = (live.label(LABEL_CLUSTER), live.label(LABEL_POOL)) {
         let name = Stack::pool_name(cluster, pool);
         let set = ObjectKey { kind: Kind::StatefulSet, name, ..pod.clone() };
-        fill(parts.entry(set).or_default(), part(|name| live.label(name)));
+        fill(parts.entry(set).or_default(), part(stack, |name| live.label(name)));
     }
 }
 

@@ -4,16 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PlanInput, guards, objects};
 use crate::inventory::{Inventory, Item};
-use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
-use crate::plan::Plan;
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_TIER, ObjectKey};
 use crate::plan::selection::Parts;
 use crate::plan::step::Action;
+use crate::plan::{Plan, Purpose};
+use crate::stack::parts::PartAddress;
 
 /// What is meant, kept before the first step: what was owned, what is there of ours, what this plan
 /// makes. What it deletes stays in until it is seen to be gone, and says so. It does not claim to be
 /// applied what is yet to be. A plan that is only a part means nothing of what it leaves out.
 pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
     let mut record = known(input);
+    if plan.purpose == Purpose::Apply && plan.selection.is_none() {
+        record.names = input.naming.now.clone();
+    }
     record.items = items(input, record.items);
     for step in plan.steps.values() {
         // The namespace is nobody's, and pods are their StatefulSet's.
@@ -30,7 +34,9 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
     let objects = plan.steps.values().filter_map(|step| step.action.object());
     let meant: BTreeSet<&str> =
         objects.filter_map(|key| parts.get(key)?.cluster.as_deref()).collect();
-    let is_meant = |name: &str| plan.selection.is_none() || meant.contains(name);
+    let is_meant = |name: &str| {
+        plan.selection.is_none() || meant.contains(input.stack.cluster_address(name).name())
+    };
     for (name, cluster) in input.desired.clusters.iter().filter(|(name, _)| is_meant(name)) {
         record.clusters.entry(name.clone()).or_default().protect = cluster.protect;
     }
@@ -51,11 +57,13 @@ pub fn refreshed(input: &PlanInput<'_>) -> Inventory {
     record
 }
 
-/// The record as it was found; a stack that was never applied has an empty one.
+/// The record as it was found, with what the objects themselves say of their names; a stack that was never applied has an empty one.
 pub fn known(input: &PlanInput<'_>) -> Inventory {
     let stack = input.stack;
     let found = input.observed.inventory.clone();
-    found.unwrap_or_else(|| Inventory::new(&stack.name, &stack.namespace))
+    let mut record = found.unwrap_or_else(|| Inventory::new(&stack.name, &stack.namespace));
+    record.names = input.naming.before.clone();
+    record
 }
 
 /// The items of a record with what is gone left out, and with what is there of ours.
@@ -85,11 +93,21 @@ fn identify(input: &PlanInput<'_>, record: &mut Inventory) {
 }
 
 /// A cluster of which neither a StatefulSet nor a claim is left is gone with its data: the next one
-/// of its name is another, under an id of its own.
+/// of its name is another, under an id of its own. Nor is it remembered what such parts were called.
 fn forget_the_gone(input: &PlanInput<'_>, record: &mut Inventory) {
     let left: BTreeSet<&str> = objects::owned(input)
         .filter(|(key, _)| matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim))
         .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
         .collect();
     record.clusters.retain(|name, _| left.contains(name.as_str()));
+    let tiers: BTreeSet<&str> =
+        objects::owned(input).filter_map(|(_, live)| live.label(LABEL_TIER)).collect();
+    record.names.retain(|made| match made {
+        PartAddress::Cluster(name) | PartAddress::Pool(name, _) => {
+            left.contains(name.as_str()) || input.stack.clusters.contains_key(name)
+        }
+        PartAddress::Tier(name) => {
+            tiers.contains(name.as_str()) || input.stack.storage.contains_key(name)
+        }
+    });
 }

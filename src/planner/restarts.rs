@@ -40,8 +40,9 @@ pub fn restart(
         away.extend(silent.map(|(address, _)| pod_of(address).to_owned()));
     } else {
         plan.note(format!(
-            "The database of cluster `{cluster}` gave no view of itself; each restart still waits \
-             until the one before is ready."
+            "The database of cluster `{}` gave no view of itself; each restart still waits until \
+             the one before is ready.",
+            input.stack.cluster_address(cluster).name()
         ));
     }
     let blocked = !away.is_empty()

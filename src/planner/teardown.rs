@@ -113,7 +113,7 @@ fn protection(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
     let recorded = input.observed.inventory.as_ref().is_some_and(|inventory| {
         inventory.clusters.get(cluster).is_some_and(|record| record.protect)
     });
-    let address = format!("cluster.{cluster}");
+    let address = input.stack.cluster_address(cluster).to_string();
     if (declared || live || recorded) && !input.consents.contains(&address) {
         plan.block(
             &address,
@@ -125,13 +125,16 @@ fn protection(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
 }
 
 fn consent(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
-    let address = format!("cluster.{cluster}");
+    let address = input.stack.cluster_address(cluster).to_string();
     if !input.consents.contains(&address) {
         plan.block(
             &address,
             "consent",
             "the stack no longer declares it, and taking it down ends its data service",
-            format!("put it back into the stack, or add --consent {address}"),
+            format!(
+                "put it back into the stack, or add --consent {address}; if it is called otherwise \
+                 now, say so with [[moved]]"
+            ),
         );
     }
 }

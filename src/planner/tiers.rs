@@ -18,7 +18,7 @@ pub fn volumes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
             let nodes = count(volumes / (*per_node).max(1) as usize, "node");
             plan.block(
-                format!("storage.{}", tier.name),
+                input.stack.tier_address(&tier.name),
                 "volumes",
                 format!(
                     "{nodes} with {} and {per_node} each give {}, but {members} members need one",
@@ -35,7 +35,7 @@ pub fn volumes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 pub fn classes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (class, (reclaim, tier)) in &input.desired.foreign_classes {
         let key = ObjectKey::global(Kind::StorageClass, class);
-        let address = format!("storage.{tier}");
+        let address = input.stack.tier_address(tier);
         let Some(live) = input.observed.objects.get(&key) else {
             let help = "create it, name another class, or give a provisioner instead of a class";
             plan.block(address, "class", format!("StorageClass `{class}` does not exist"), help);

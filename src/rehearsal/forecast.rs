@@ -107,7 +107,8 @@ pub async fn rehearse(seen: &Observed, play: &Play<'_>) -> Result<Forecast, Unli
         let (reruns, wrong) = (report.reruns, report.wrong);
         crashes.push(Crash { after: after.clone(), leaves, reruns, wrong });
     }
-    let margins = straight.fewest.iter().map(|(place, counts)| margin(play.stack, place, *counts));
+    let made = play.stack.as_made(&play.plan.names);
+    let margins = straight.fewest.iter().map(|(place, counts)| margin(&made, place, *counts));
     let limits = play.plan.steps.values().map(|step| step.limit_seconds).sum();
     let operations = std::slice::from_ref(&operation);
     let places: Vec<Place> = if play.is_quick { Vec::new() } else { soak::every_place(operations) };
@@ -151,5 +152,6 @@ fn margin(stack: &Stack, place: &(String, String), (ready, of): (usize, usize)) 
         })
         .to_vec()
     });
+    let cluster = stack.cluster_address(&cluster).name().to_owned();
     Margin { cluster, domain, ready, of, replicas }
 }

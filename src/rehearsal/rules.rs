@@ -10,6 +10,7 @@ use crate::lock::Lock;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey, at};
 use crate::plan::step::Action;
 use crate::sandbox::Cluster;
+use crate::stack::parts::PartAddress;
 use crate::stack::{Reclaim, Stack};
 
 /// Who acts, and what may be known of it.
@@ -59,11 +60,20 @@ pub struct Rules {
 impl Rules {
     /// Watches a stack in a world from now on.
     pub fn over(cluster: &Cluster, stack: &Stack) -> Self {
+        let record = cluster.get(&Inventory::key(&stack.namespace, &stack.name));
+        let record = record.and_then(|record| Inventory::from_config_map(record).ok());
+        let names = record.map(|record| record.names).unwrap_or_default();
         let keeping = stack.storage.values().filter(|tier| tier.reclaim == Reclaim::Retain);
+        let keeping: Vec<PartAddress> = keeping.map(|tier| PartAddress::tier(&tier.name)).collect();
+        let moved = stack.moved.iter().map(|it| &it.from);
+        let moved =
+            moved.filter(|from| stack.after_moves(from).is_some_and(|to| keeping.contains(&to)));
+        let made = keeping.iter().map(|tier| names.made(tier));
+        let keeping = keeping.iter().chain(moved).cloned().chain(made);
         let mut rules = Self {
             stack: stack.name.clone(),
             namespace: stack.namespace.clone(),
-            keeping: keeping.map(|tier| tier.name.clone()).collect(),
+            keeping: keeping.map(|tier| tier.name().to_owned()).collect(),
             ..Self::default()
         };
         rules.remember_foreign(cluster, |key| {

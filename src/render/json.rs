@@ -12,9 +12,10 @@ use crate::object::ObjectKey;
 use crate::plan::drift::{Drift, What};
 use crate::plan::step::{Action, Risk, Step, StepId};
 use crate::plan::{Change, FieldChange, Operation, Plan};
+use crate::stack::Move;
 
 /// Version of the plan JSON: a new minor number only adds, a new major number changes.
-pub const FORMAT_VERSION: &str = "1.1";
+pub const FORMAT_VERSION: &str = "1.2";
 
 /// A plan. Nothing in it is secret: a plan never holds one.
 pub fn plan(plan: &Plan) -> Value {
@@ -28,6 +29,7 @@ pub fn plan(plan: &Plan) -> Value {
         "target": plan.basis.target,
         "purpose": plan.purpose,
         "resource_drift": plan.drift.iter().map(drift).collect::<Vec<Value>>(),
+        "moved": plan.moved.iter().map(moved).collect::<Vec<Value>>(),
         "resource_changes": plan.changes.iter().map(change).collect::<Vec<Value>>(),
         "steps": order.iter().map(|id| step(id, &plan.steps[*id])).collect::<Vec<Value>>(),
         "blocked": plan.blocked,
@@ -40,6 +42,10 @@ pub fn plan(plan: &Plan) -> Value {
         "complete": plan.blocked.is_empty() && plan.selection.is_none(),
         "errored": false,
     })
+}
+
+fn moved(moved: &Move) -> Value {
+    json!({ "previous_address": moved.from, "address": moved.to })
 }
 
 fn actions(operation: Operation) -> [&'static str; 1] {

@@ -171,7 +171,9 @@ pub fn reach(stack: &Stack) -> String {
         let _ = writeln!(
             text,
             "\nCluster `{}` ({} {}):",
-            cluster.name, cluster.engine, cluster.version
+            stack.cluster_address(&cluster.name).name(),
+            cluster.engine,
+            cluster.version
         );
         for (from, address) in addresses(stack, cluster) {
             let _ = writeln!(text, "  {from:<22} {address}");

@@ -9,6 +9,7 @@ use super::text::{NAME_MAX, WIDTH, brief, bytes, count, fold, harmless};
 use super::values;
 use crate::object::Kind;
 use crate::plan::{Change, Connection, Operation, Plan, Purpose};
+use crate::stack::Move;
 
 /// How much a plan's text shows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +41,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     text.push_str(&fold(&heading(plan), "", ""));
     text.push('\n');
     text.push_str(&legend(plan, style.paint));
+    text.push_str(&moved(plan));
     for (key, change) in &plan.changes {
         // A destroy says once, in its heading, why everything goes.
         let told = plan.purpose == Purpose::Destroy
@@ -161,6 +163,16 @@ fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String
         }
     }
     text
+}
+
+/// Parts that are called otherwise from now on.
+fn moved(plan: &Plan) -> String {
+    let line = |it: &Move| {
+        let line = format!("{} has moved to {}: its objects keep their names", it.from, it.to);
+        format!("{}\n", fold(&line, "  > ", "      "))
+    };
+    let lines: String = plan.moved.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("{lines}\n") }
 }
 
 fn conflicts(plan: &Plan) -> String {

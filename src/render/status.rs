@@ -135,7 +135,9 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
     text.push_str(&lock(stack, seen).map_or_else(String::new, |lock| held_by(&lock)));
     for (name, cluster) in &desired.clusters {
         let engine = cluster.database.engine;
-        let line = format!("Cluster `{name}` ({engine}): {}", database_line(cluster, seen));
+        let called = stack.cluster_address(name);
+        let (name, line) = (called.name(), database_line(cluster, seen));
+        let line = format!("Cluster `{name}` ({engine}): {line}");
         text.push_str(&format!("\n{}\n\n", fold(&line, "", "  ")));
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -184,7 +186,7 @@ pub fn json(stack: &Stack, desired: &Desired, seen: &Observed) -> Value {
             .collect();
         let view = seen.databases.get(name);
         (
-            name.clone(),
+            stack.cluster_address(name).name().to_owned(),
             json!({
                 "members": members, "database": view, "id_on_record": on_record(name, seen),
             }),

@@ -4,6 +4,7 @@
 
 mod exposure;
 mod members;
+mod moved;
 mod names;
 mod settings;
 mod volumes;
@@ -18,4 +19,5 @@ pub(super) fn check(stack: &Stack, found: &mut Findings) {
     members::check(stack, found);
     settings::check(stack, found);
     exposure::check(stack, found);
+    moved::check(stack, found);
 }

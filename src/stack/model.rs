@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use db_engine::cluster::{EngineKind, Role, ScaleOut};
 
+use crate::stack::moves::Move;
+use crate::stack::parts::Names;
 use crate::stack::quantity::Quantity;
 
 /// One TOML file's worth of clusters and storage, owned and named as a whole.
@@ -21,6 +23,11 @@ pub struct Stack {
     pub storage: BTreeMap<String, Tier>,
     /// Database clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
+    /// Parts that were called otherwise before: `[[moved]]`.
+    pub moved: Vec<Move>,
+    /// What parts are called whose objects were made under other names; none in a stack as it is
+    /// read, see [`Stack::as_made`].
+    pub names: Names,
 }
 
 /// Which Kubernetes a stack is for.
@@ -218,6 +225,9 @@ pub enum ExposeKind {
     /// Through the platform's load balancer.
     LoadBalancer,
 }
+
+/// A StatefulSet's pods carry its name and a hash of eleven characters in one label of 63.
+pub(crate) const POOL_NAME_MAX: usize = 52;
 
 impl Stack {
     /// The name of everything a pool has: StatefulSet, governing Service, pods before their ordinal.

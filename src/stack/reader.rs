@@ -13,6 +13,9 @@ use crate::stack::nearest::nearest;
 
 pub(super) use value::Value;
 
+/// The only list of tables a stack has: its tables have no names.
+pub(super) const MOVED: &str = "moved";
+
 /// A table whose keys are known.
 pub(super) struct Table<'a> {
     path: Path,
@@ -84,6 +87,11 @@ impl<'a> Table<'a> {
     fn title(&self) -> String {
         if self.path.is_empty() {
             return "the stack".to_owned();
+        }
+        if let [list, _index] = self.path.as_slice()
+            && list == MOVED
+        {
+            return quoted(&format!("[[{list}]]"));
         }
         quoted(&format!("[{}]", self.path.join(".")))
     }

@@ -4,6 +4,7 @@
 //! file is still read and checked; a stack with stand-ins is never handed out.
 
 mod cluster;
+mod moved;
 mod pod;
 mod pool;
 mod storage;
@@ -17,7 +18,7 @@ use crate::stack::model::{Stack, Target};
 use crate::stack::names;
 use crate::stack::reader::Table;
 
-const ROOT_KEYS: &[&str] = &["stack", "target", "storage", "cluster"];
+const ROOT_KEYS: &[&str] = &["stack", "target", "storage", "cluster", "moved"];
 const STACK_KEYS: &[&str] = &["name", "namespace", "cluster_domain"];
 const TARGET_KEYS: &[&str] = &["sandbox", "context", "kubeconfig"];
 
@@ -41,6 +42,9 @@ pub(super) fn read(text: &str) -> (Stack, Findings) {
             stack.clusters.insert(name.clone(), cluster::read(name, &cluster, &mut found));
         }
     }
+    if let Some(entries) = root.get("moved", &mut found) {
+        stack.moved = moved::read(&entries, &mut found);
+    }
     (stack, found)
 }
 
@@ -62,6 +66,8 @@ fn read_header(root: &Table<'_>, found: &mut Findings) -> Stack {
         target: Target::Sandbox,
         storage: Default::default(),
         clusters: Default::default(),
+        moved: Vec::new(),
+        names: Default::default(),
     };
     let table = root.need("stack", "`[stack]` with a line `name = \"plant\"`", found);
     let Some(table) = table.and_then(|table| Table::of(&table, STACK_KEYS, found)) else {

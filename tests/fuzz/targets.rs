@@ -16,6 +16,7 @@ use db_engine::iotdb::rest;
 use db_engine::statement::Answer;
 use serde_json::{Value, json};
 use tsinfra::apply::{expect, wait};
+use tsinfra::desired::naming::naming;
 use tsinfra::fields::{self, merge, path::Element};
 use tsinfra::inventory::Inventory;
 use tsinfra::live::answers;
@@ -93,6 +94,8 @@ fn accepted(stack: &Stack) {
 
 /// What the planner makes of a look, where Kubernetes would store every draft as it is.
 fn planned(stack: &Stack, observed: &Observed, purpose: Purpose) -> Plan {
+    let naming = naming(stack, observed);
+    let stack = &stack.as_made(&naming.now);
     let desired = desired::lower(stack, observed);
     let drafts = planner::drafts(stack, &desired, observed, purpose);
     let stored = |manifest| Previewed { conflicts: Vec::new(), result: Preview::Stored(manifest) };
@@ -100,6 +103,7 @@ fn planned(stack: &Stack, observed: &Observed, purpose: Purpose) -> Plan {
         drafts.into_iter().map(|draft| (draft.object, stored(draft.manifest))).collect();
     let plan = planner::plan(&PlanInput {
         stack,
+        naming: &naming,
         desired: &desired,
         observed,
         previews: &previews,

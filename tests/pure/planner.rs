@@ -9,6 +9,7 @@ mod identity;
 mod interrupted;
 mod laws;
 mod locked;
+mod moved;
 mod refusals;
 mod selected;
 mod sketch;

@@ -5,11 +5,8 @@ use std::ops::Range;
 
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
-use crate::stack::model::{Cluster, Stack};
+use crate::stack::model::{Cluster, POOL_NAME_MAX, Stack};
 use crate::stack::names;
-
-/// A StatefulSet's pods carry its name and a hash of eleven characters in one label of 63.
-const POOL_NAME_MAX: usize = 52;
 
 /// Checks every name a user chose as a table's key.
 pub(super) fn check(stack: &Stack, found: &mut Findings) {

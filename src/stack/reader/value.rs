@@ -271,7 +271,11 @@ impl<'a> Value<'a> {
     /// The values of an array.
     pub(in crate::stack) fn list(&self, found: &mut Findings) -> Vec<Value<'a>> {
         let DeValue::Array(items) = self.value.get_ref() else {
-            self.wrong_type("an array", "put it in `[` and `]`", found);
+            let help = match self.value.get_ref() {
+                DeValue::Table(_) => "write each under a header in double brackets, `[[NAME]]`",
+                _ => "put it in `[` and `]`",
+            };
+            self.wrong_type("an array", help, found);
             return Vec::new();
         };
         let mut values = Vec::new();

@@ -48,7 +48,8 @@ fn live() -> Made {
         let request = Request { stack, digest: "d", purpose: Purpose::Apply, consents: &[] };
         runtime.block_on(survey::plan(&sandbox, &request)).unwrap()
     };
-    let look = || runtime.block_on(survey::look(&sandbox, &stack, Purpose::Apply)).unwrap().1;
+    let look =
+        || runtime.block_on(survey::look(&sandbox, &stack, Purpose::Apply)).unwrap().observed;
     let first = plan(&stack);
     let before = look();
     let (holder, purpose) = ("a test".to_owned(), "apply".to_owned());

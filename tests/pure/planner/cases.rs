@@ -87,7 +87,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 44] = [
+const CASES: [Case; 46] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -124,6 +124,8 @@ const CASES: [Case; 44] = [
     case("broken-member-restart-allowed").trouble(|sandbox, _| lose(sandbox, "history-data-2")),
     case("cluster-removed"),
     case("cluster-removed-consented").consents(&["cluster.events"]),
+    case("renamed").more(&["plan.json"]),
+    case("renamed-onto-another"),
     case("target-one-cluster").first().target(&["cluster.events"]).more(&["plan.json"]),
     case("exclude-what-is-refused").exclude(&["cluster.events"]),
     case("protected-destroy").destroy(),
