@@ -11,6 +11,7 @@ mod exit;
 mod graph;
 mod holder;
 mod planning;
+mod ownership;
 mod plan_verb;
 mod progress;
 mod rehearse;
@@ -66,6 +67,8 @@ fn run(arguments: &Arguments, screen: &Screen) -> Result<Exit, Failure> {
         Verb::Plan(options) => plan_verb::run(options, target, screen),
         Verb::Apply(options) => apply::run(options, target, screen),
         Verb::Destroy(options) => destroy::run(options, target, screen),
+        Verb::Adopt(options) => ownership::adopt(options, target, screen),
+        Verb::Forget(options) => ownership::forget(options, target, screen),
         Verb::Show(options) => show::run(options, target, screen),
         Verb::Rehearse(options) => rehearse::run(options, target, screen),
         Verb::Status(options) => status::run(options, target, screen),

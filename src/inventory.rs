@@ -50,6 +50,9 @@ pub struct Item {
     /// Whether a run has set out to delete it: that it is gone then is no drift.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub going: bool,
+    /// Whether it was let go of: it is the stack's no more, whatever its labels still say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
 }
 
 impl Item {

@@ -34,6 +34,9 @@ pub const ANNOTATION_CALLED: &str = "tsinfra.dev/called";
 /// can say so.
 pub const ANNOTATION_TIER_CALLED: &str = "tsinfra.dev/tier-called";
 
+/// The claim template's name: claims are called `data-<pod>`.
+pub const CLAIM: &str = "data";
+
 /// Annotation of a volume: the uid of the claim its data are to be deleted with.
 pub const ANNOTATION_CONDEMNED: &str = "tsinfra.dev/condemned-with";
 
@@ -160,6 +163,14 @@ impl ObjectKey {
     pub fn within(kind: Kind, namespace: &str, name: impl Into<String>) -> Self {
         debug_assert!(kind.namespaced(), "{kind} lives in no namespace");
         Self { kind, namespace: Some(namespace.to_owned()), name: name.into() }
+    }
+
+    /// The StatefulSet whose member a claim is of, by its name `data-<set>-<ordinal>`.
+    pub fn set_of_claim(&self) -> Option<Self> {
+        let name = self.name.strip_prefix(CLAIM)?.strip_prefix('-')?;
+        let (set, ordinal) = name.rsplit_once('-')?;
+        let is_one = self.kind == Kind::PersistentVolumeClaim && ordinal.parse::<u32>().is_ok();
+        is_one.then(|| Self { kind: Kind::StatefulSet, name: set.to_owned(), ..self.clone() })
     }
 
     /// An object of a kind that lives outside namespaces.

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod drift;
+pub mod labels;
 pub mod saved;
 pub mod seen;
 pub mod selection;
@@ -89,6 +90,10 @@ pub enum Purpose {
     Destroy,
     /// Bring the record up to date, and touch nothing else.
     Refresh,
+    /// Take over what is there and is nobody's; of the objects nothing changes but their labels.
+    Adopt,
+    /// Let go of what the stack does not declare; of the objects nothing changes but their labels.
+    Forget,
 }
 
 /// What a plan was made from.
@@ -200,6 +205,10 @@ pub enum Operation {
     Delete,
     /// Left as it is by a destroy, because it holds data to keep.
     Keep,
+    /// Taken over as it is.
+    Adopt,
+    /// Let go as it is.
+    Forget,
 }
 
 /// One field's value before and after.
@@ -257,6 +266,10 @@ pub struct Summary {
     pub change: usize,
     /// Objects deleted.
     pub destroy: usize,
+    /// Objects taken over.
+    pub adopt: usize,
+    /// Objects let go.
+    pub forget: usize,
     /// Steps.
     pub steps: usize,
     /// Steps that wait for something after acting.
@@ -279,6 +292,8 @@ impl Purpose {
             Self::Apply => "apply",
             Self::Destroy => "destroy",
             Self::Refresh => "apply --refresh-only",
+            Self::Adopt => "adopt",
+            Self::Forget => "forget",
         }
     }
 }
@@ -322,6 +337,8 @@ impl Plan {
             add: count(Operation::Create),
             change: count(Operation::Update),
             destroy: count(Operation::Delete),
+            adopt: count(Operation::Adopt),
+            forget: count(Operation::Forget),
             steps: self.steps.len(),
             waits: self.steps.values().filter(|step| step.until.waits()).count(),
             bytes_deleted: self.steps.values().map(|step| step.bytes).sum(),

@@ -11,6 +11,7 @@ pub mod immutable;
 pub mod managers;
 pub mod objects;
 pub mod order;
+pub mod ownership;
 pub mod parts;
 pub mod record;
 pub mod removal;
@@ -72,7 +73,8 @@ pub fn drafts(
 ) -> Vec<Draft> {
     match purpose {
         Purpose::Apply | Purpose::Refresh => objects::drafts(stack, desired, observed),
-        Purpose::Destroy => Vec::new(),
+        Purpose::Adopt => ownership::drafts(stack, desired, observed),
+        Purpose::Destroy | Purpose::Forget => Vec::new(),
     }
 }
 
@@ -105,6 +107,8 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             teardown::everything(input, &mut draft);
         }
         Purpose::Refresh => return refresh(input, draft),
+        Purpose::Adopt => return ownership::adopt(input, draft, selection),
+        Purpose::Forget => return ownership::forget(input, draft, selection),
     }
     guards::idle_consents(input, &mut draft);
     let parts = match selection.is_all() {

@@ -60,6 +60,7 @@ use crate::inventory::Inventory;
 use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
 use crate::plan::change::Change;
+use crate::plan::labels;
 use crate::plan::step::Action;
 use crate::plan::volume;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
@@ -258,6 +259,9 @@ impl World for Sandbox {
                 api::amend(cluster, key, |live| volume::purge(key, live, uid, claim))
             }
             Action::Purge { .. } => Ok(()),
+            Action::Relabel { object, uid, labels } => {
+                api::amend(cluster, object, |live| labels::relabel(object, live, uid, labels))
+            }
             Action::Await => Ok(()),
         })
     }

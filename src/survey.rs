@@ -83,9 +83,14 @@ pub async fn sight<W: World>(
 /// Looks at everything a stack is planned from.
 pub async fn look<W: World>(world: &W, stack: &Stack, purpose: Purpose) -> Result<Survey, Unseen> {
     let mut survey = sight(world, stack, |_| ()).await?;
-    let Survey { stack, observed, .. } = &survey;
+    let Survey { stack, desired, observed, .. } = &survey;
     let ends = |cluster: &str| purpose == Purpose::Destroy || !stack.clusters.contains_key(cluster);
-    let more = scope::volumes(stack, observed, ends);
+    let mut more = scope::volumes(stack, observed, ends);
+    if purpose == Purpose::Adopt {
+        // Outside namespaces only what bears the stack's name was listed.
+        let unseen = desired.objects.keys().filter(|key| !observed.objects.contains_key(key));
+        more.gets.extend(unseen.cloned());
+    }
     if !more.gets.is_empty() {
         survey.observed.objects.extend(world.look(&more).await?.objects);
     }
@@ -106,7 +111,11 @@ pub async fn part<W: World>(
     let Survey { stack, naming, desired, observed } =
         look(world, request.stack, request.purpose).await?;
     if !selection.is_all() {
-        selection.check(&planner::parts::parts(&stack, &desired, &observed))?;
+        let flags = match request.purpose {
+            Purpose::Adopt | Purpose::Forget => ["the address"; 2],
+            Purpose::Apply | Purpose::Destroy | Purpose::Refresh => ["--target", "--exclude"],
+        };
+        selection.check(&planner::parts::parts(&stack, &desired, &observed), flags)?;
     }
     let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
     let drafts = planner::drafts(&stack, &desired, &observed, request.purpose);

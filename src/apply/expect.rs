@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::fields;
 use crate::observed::{DatabaseView, Observed, Scope};
+use crate::plan::labels;
 use crate::plan::step::{Action, Expect, Step, StepId};
 use crate::plan::{Membership, Plan, Purpose, seen};
 use crate::world::{Unseen, World};
@@ -127,6 +128,9 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
         (Expect::Unchanged { object, uid, digest }, Some(live)) => {
             let now = match action {
                 Action::Update { manifest, .. } => fields::digest(manifest, &live.value),
+                Action::Relabel { labels, .. } => {
+                    fields::digest(&labels::manifest(labels), &live.value)
+                }
                 _ => String::new(),
             };
             if live.uid() != uid {

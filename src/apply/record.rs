@@ -39,7 +39,7 @@ pub async fn settle<W: World>(
         return false;
     }
     let result = match what_is_there(world, plan, identities, outcome).await {
-        Ok(record) if plan.purpose == Purpose::Destroy && complete && record.items.is_empty() => {
+        Ok(record) if complete && ends(plan.purpose) && record.items.is_empty() => {
             drop_it(world, hold, plan).await.map(|()| true)
         }
         Ok(record) => keep(world, hold, &record).await.map(|()| false),
@@ -49,6 +49,11 @@ pub async fn settle<W: World>(
         outcome.record = Some(end);
         false
     })
+}
+
+/// Whether what is for that purpose may be the end of a stack.
+fn ends(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Destroy | Purpose::Forget)
 }
 
 async fn drop_it<W: World>(world: &W, hold: &Hold<'_, W>, plan: &Plan) -> Result<(), End> {
@@ -90,11 +95,16 @@ async fn what_is_there<W: World>(
     let doubtful = in_doubt(plan, outcome);
     let mut record = identities.record().await;
     record.items.retain(|key, item| match seen.objects.get(key) {
+        Some(live) if item.released => live.label(LABEL_STACK) == Some(&plan.stack),
         Some(live) => item.uid == live.uid() || live.label(LABEL_STACK) == Some(&plan.stack),
         None => doubtful.contains(key),
     });
-    // Claims are made by their StatefulSets, not by steps.
-    for (key, _) in seen.of_kind(Kind::PersistentVolumeClaim) {
+    // Claims are made by their StatefulSets, not by steps; by one that was let go, they are not ours.
+    let ours = |set: &ObjectKey| record.items.get(set).is_some_and(|item| !item.released);
+    let claims = seen.of_kind(Kind::PersistentVolumeClaim).map(|(key, _)| key);
+    let claims: Vec<&ObjectKey> =
+        claims.filter(|claim| claim.set_of_claim().is_some_and(|set| ours(&set))).collect();
+    for key in claims {
         record.items.entry(key.clone()).or_default();
     }
     for (key, item) in &mut record.items {

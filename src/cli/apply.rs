@@ -66,11 +66,13 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
     Ok(exit)
 }
 
-fn question(plan: &Plan) -> String {
+pub(super) fn question(plan: &Plan) -> String {
     let (stack, place) = (&plan.stack, render::plan::place(plan));
     match plan.purpose {
         Purpose::Refresh => format!("Bring the record of stack `{stack}` up to date {place}?"),
         Purpose::Apply | Purpose::Destroy => format!("Apply this to stack `{stack}` {place}?"),
+        Purpose::Adopt => format!("Take these over into stack `{stack}` {place}?"),
+        Purpose::Forget => format!("Let these go from stack `{stack}` {place}?"),
     }
 }
 

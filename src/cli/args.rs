@@ -80,6 +80,21 @@ Examples:
 Claims and volumes of a tier with reclaim = \"retain\" are kept, and found again by a later apply;
 those of a tier with \"delete\" are deleted with their data. The namespace is never deleted.";
 
+const ADOPT_EXAMPLES: &str = "\
+Examples:
+  tsinfra adopt stack.toml                       all that the stack declares and nobody owns
+  tsinfra adopt stack.toml cluster.history       of one cluster
+  tsinfra adopt stack.toml PersistentVolumeClaim/tsdb/data-history-data-0
+Shows what is there under the names the stack uses and what an apply would then change of it, and asks.
+Of the objects only labels change. What could never be as the stack says is refused.";
+
+const FORGET_EXAMPLES: &str = "\
+Examples:
+  tsinfra forget stack.toml cluster.archive      once it is taken out of the stack's text
+  tsinfra forget stack.toml storage.old Service/tsdb/spare
+The objects stay as they are and lose the labels that say whose they are. An apply or destroy of the
+stack does not touch them any more; `adopt` is the way back.";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   tsinfra show stack.toml                        with all defaults filled in
@@ -130,6 +145,12 @@ pub(super) enum Verb {
     /// Take down everything the stack owns; storage as each tier's `reclaim` says
     #[command(after_help = DESTROY_EXAMPLES)]
     Destroy(DestroyOptions),
+    /// Take over what is there and the stack declares; changes nothing of it but labels
+    #[command(after_help = ADOPT_EXAMPLES)]
+    Adopt(AdoptOptions),
+    /// Let go of what the stack owns and does not declare any more; changes nothing of it but labels
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget(ForgetOptions),
     /// Show a stack with all defaults filled in, or a saved plan
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowOptions),
@@ -160,6 +181,8 @@ impl Verb {
             Self::Plan(options) => options.json,
             Self::Apply(options) => options.json,
             Self::Destroy(options) => options.json,
+            Self::Adopt(options) => options.run.json,
+            Self::Forget(options) => options.run.json,
             Self::Show(options) => options.json,
             Self::Rehearse(options) => options.json,
             Self::Status(options) => options.json,
@@ -339,6 +362,45 @@ pub(super) struct DestroyOptions {
     pub(super) consent: ConsentOptions,
     #[command(flatten)]
     pub(super) selection: SelectionOptions,
+}
+
+/// Options of `adopt`.
+#[derive(Debug, Args)]
+pub(super) struct AdoptOptions {
+    #[command(flatten)]
+    pub(super) stack: StackArgument,
+    /// Only these: cluster.NAME, cluster.NAME.pool.POOL, storage.TIER, or an object as plans show it
+    /// [default: all that can be had]
+    #[arg(value_name = "ADDRESS")]
+    pub(super) addresses: Vec<Address>,
+    #[command(flatten)]
+    pub(super) run: RelabelOptions,
+}
+
+/// Options of `forget`.
+#[derive(Debug, Args)]
+pub(super) struct ForgetOptions {
+    /// Stack file
+    #[arg(value_name = "STACK")]
+    pub(super) stack: PathBuf,
+    /// What to let go: cluster.NAME, cluster.NAME.pool.POOL, storage.TIER, or an object as plans show it
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub(super) addresses: Vec<Address>,
+    #[command(flatten)]
+    pub(super) run: RelabelOptions,
+}
+
+/// How `adopt` and `forget` are carried out.
+#[derive(Debug, Args)]
+pub(super) struct RelabelOptions {
+    /// Do not ask before changing anything
+    #[arg(long)]
+    pub(super) auto_approve: bool,
+    /// Print events as JSON, one a line; needs --auto-approve
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) lock: LockOptions,
 }
 
 /// Options of `show`.

@@ -62,7 +62,9 @@ pub(super) fn show(plan: &Plan, full: bool, screen: &Screen) {
 fn is_notable(plan: &Plan) -> bool {
     match plan.purpose {
         Purpose::Refresh => !plan.drift.is_empty(),
-        Purpose::Apply | Purpose::Destroy => !plan.steps.is_empty(),
+        Purpose::Apply | Purpose::Destroy | Purpose::Adopt | Purpose::Forget => {
+            !plan.steps.is_empty()
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use db_engine::workload::{Check, EnvValue, Probe, Workload};
 use serde_json::{Map, Value, json};
 
 use super::labels;
-use super::stateful_set::CLAIM;
+use crate::object::CLAIM;
 use crate::stack::{Cluster, Pool, Stack, Toleration};
 
 /// The image a cluster runs: the user's, or the vendor's for the version.

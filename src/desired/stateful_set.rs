@@ -7,15 +7,12 @@ use serde_json::{Value, json};
 
 use super::{DesiredObject, labels, members, pod};
 use crate::object::{
-    ANNOTATION_CALLED, ANNOTATION_PROTECT, ANNOTATION_TIER_CALLED, Kind, ObjectKey,
+    ANNOTATION_CALLED, ANNOTATION_PROTECT, ANNOTATION_TIER_CALLED, CLAIM, Kind, ObjectKey,
 };
 use crate::observed::Observed;
 use crate::stack::parts::PartAddress;
 use crate::stack::{Cluster, Pool, Stack, Tier, TierKind};
 use crate::wording::count;
-
-/// The claim template's name: claims are called `data-<pod>`.
-pub const CLAIM: &str = "data";
 
 /// The StatefulSet of a pool.
 pub fn object(stack: &Stack, cluster: &Cluster, pool: &Pool) -> (ObjectKey, DesiredObject) {

@@ -13,6 +13,7 @@ use crate::live::write::{Run, apply, conflicts, create, delete, is_another_objec
 use crate::object::{FIELD_MANAGER, LABEL_STACK, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::change::Change;
+use crate::plan::labels;
 use crate::plan::step::Action;
 use crate::plan::volume;
 use crate::world::Refused;
@@ -37,6 +38,10 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
         Action::Purge { volume: key, uid, claim } => {
             let due = |live: &Value| volume::purge(key, live, uid, claim);
             Amend { link, key, due }.run(&format!("purging {key}"), Absence::Done).await
+        }
+        Action::Relabel { object: key, uid, labels } => {
+            let due = |live: &Value| labels::relabel(key, live, uid, labels);
+            Amend { link, key, due }.run(&format!("labelling {key}"), Absence::Stale).await
         }
         Action::Await => Ok(()),
     }

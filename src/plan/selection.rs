@@ -114,7 +114,7 @@ pub struct Selected {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{flag} {address} selects nothing: the stack has and had no such part; {}", way_on(.near))]
 pub struct Unknown {
-    /// `--target` or `--exclude`.
+    /// What stands before such an address, such as `--target`.
     pub flag: &'static str,
     /// What was asked for.
     pub address: String,
@@ -140,10 +140,10 @@ impl Selection {
     }
 
     /// Finds an address that names nothing; most likely a slip of the pen, and with `--exclude` one
-    /// that would do harm.
-    pub fn check(&self, parts: &Parts) -> Result<(), Unknown> {
-        let flagged = self.targets.iter().map(|target| ("--target", target));
-        let mut flagged = flagged.chain(self.excludes.iter().map(|one| ("--exclude", one)));
+    /// that would do harm. `flags` are the words that stand before targets and excludes.
+    pub fn check(&self, parts: &Parts, flags: [&'static str; 2]) -> Result<(), Unknown> {
+        let flagged = self.targets.iter().map(|target| (flags[0], target));
+        let mut flagged = flagged.chain(self.excludes.iter().map(|one| (flags[1], one)));
         let is_nothing =
             |address: &Address| !parts.iter().any(|(key, part)| address.names(key, part));
         match flagged.find(|(_, address)| is_nothing(address)) {
@@ -187,7 +187,7 @@ impl Selection {
     }
 
     /// Whether an object is asked for, by itself.
-    fn names(&self, key: &ObjectKey, parts: &Parts) -> bool {
+    pub fn names(&self, key: &ObjectKey, parts: &Parts) -> bool {
         let none = Part::default();
         let part = parts.get(key).unwrap_or(&none);
         let named = |addresses: &[Address]| addresses.iter().any(|one| one.names(key, part));
@@ -312,6 +312,9 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         Action::Update { object, .. } => change.operation == Operation::Update && object == key,
         Action::Delete { object, .. } | Action::Purge { volume: object, .. } => {
             change.operation == Operation::Delete && object == key
+        }
+        Action::Relabel { object, .. } => {
+            matches!(change.operation, Operation::Adopt | Operation::Forget) && object == key
         }
         Action::Hold { .. } | Action::Await => false,
     };

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::labels::Relabeling;
 use crate::object::{Kind, Labels, ObjectKey};
 
 /// A step's name, built from what it does, e.g. `create/StatefulSet/tsdb/history-hot`:
@@ -103,6 +104,15 @@ pub enum Action {
         /// The uid of the claim that released it.
         claim: String,
     },
+    /// Set and remove labels, and touch nothing else (a merge patch that carries uid and version).
+    Relabel {
+        /// The object.
+        object: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+        /// Labels to set and, without a value, to remove.
+        labels: Relabeling,
+    },
     /// Do nothing but wait.
     Await,
 }
@@ -114,6 +124,7 @@ impl Action {
             Self::Create { object, .. }
             | Self::Update { object, .. }
             | Self::Delete { object, .. }
+            | Self::Relabel { object, .. }
             | Self::Hold { volume: object, .. }
             | Self::Purge { volume: object, .. } => Some(object),
             Self::Await => None,
@@ -125,7 +136,9 @@ impl Action {
     pub fn rank(&self) -> i32 {
         let place = |kind: Kind| kind as i32;
         match self {
-            Self::Create { object, .. } | Self::Update { object, .. } => place(object.kind),
+            Self::Create { object, .. }
+            | Self::Update { object, .. }
+            | Self::Relabel { object, .. } => place(object.kind),
             Self::Await => 100,
             Self::Hold { .. } => 150,
             Self::Delete { object, .. } => 200 - place(object.kind),

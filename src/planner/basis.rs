@@ -20,7 +20,11 @@ pub fn ids(observed: &Observed) -> BTreeMap<String, String> {
 pub fn objects(stack: &Stack, observed: &Observed) -> BTreeMap<ObjectKey, Seen> {
     let classes: BTreeSet<String> =
         stack.storage.values().map(|tier| stack.storage_class(tier)).collect();
-    let ours = |key: &ObjectKey, live: &LiveObject| is_ours(stack, observed, key, live);
+    // What was let go may still bear the stack's name, and must not seem to have come anew.
+    let ours = |key: &ObjectKey, live: &LiveObject| {
+        is_ours(stack, observed, key, live)
+            || live.bears_the_name_of(&stack.name, &stack.namespace, key)
+    };
     let claims = observed.of_kind(Kind::PersistentVolumeClaim);
     let volumes: BTreeSet<&str> = claims
         .filter(|(key, claim)| ours(key, claim))

@@ -5,8 +5,7 @@ use db_engine::cluster::Role;
 use super::PlanInput;
 use super::draft::PlanDraft;
 use crate::desired::DesiredPool;
-use crate::desired::stateful_set::CLAIM;
-use crate::object::{Kind, LABEL_STACK, ObjectKey};
+use crate::object::{CLAIM, Kind, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 
 /// The claims of a pool that are there.
@@ -42,7 +41,8 @@ fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
                     "a {} of this stack would mount it, but it is not this stack's",
                     pool.title
                 ),
-                "rename the pool, or remove the claim once its data is not needed",
+                "rename the pool, remove the claim once its data is not needed, or, if it is this \
+                 pool's data, take it over with `tsinfra adopt`",
             );
         }
     }

@@ -73,7 +73,9 @@ impl PlanDraft {
             selection: None,
             moved: match input.purpose {
                 Purpose::Apply => input.naming.moves(),
-                Purpose::Destroy | Purpose::Refresh => Vec::new(),
+                Purpose::Destroy | Purpose::Refresh | Purpose::Adopt | Purpose::Forget => {
+                    Vec::new()
+                }
             },
             names: input.naming.now.clone(),
             changes: self.changes,

@@ -33,7 +33,7 @@ pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 /// when a run ended early is no drift.
 fn lost(input: &PlanInput<'_>) -> BTreeMap<ObjectKey, Drift> {
     let items = input.observed.inventory.iter().flat_map(|record| &record.items);
-    let known = items.filter(|(_, item)| !item.uid.is_empty() && !item.going);
+    let known = items.filter(|(_, item)| !item.uid.is_empty() && !item.going && !item.released);
     let lost = known.filter_map(|(key, item)| {
         let what = match input.observed.objects.get(key) {
             None => What::Deleted,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, because, guards, immutable, managers, restarts};
+use super::{PlanInput, Previewed, because, guards, immutable, managers, restarts};
 use crate::desired::{Desired, DesiredObject};
 use crate::fields::{self, merge, path::Element, path::Path};
 use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
@@ -17,8 +17,20 @@ use crate::world::{Draft, Preview};
 /// Whether a live object is this stack's: because its record lists it, or by its labels.
 pub fn is_ours(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
     let item = observed.inventory.as_ref().and_then(|record| record.items.get(key));
-    let recorded = item.is_some_and(|item| !item.uid.is_empty() && item.uid == live.uid());
-    recorded || live.bears_the_name_of(&stack.name, &stack.namespace, key)
+    match item.filter(|item| !item.uid.is_empty() && item.uid == live.uid()) {
+        Some(item) => !item.released,
+        None => {
+            live.bears_the_name_of(&stack.name, &stack.namespace, key)
+                && !is_of_anothers_set(stack, observed, key)
+        }
+    }
+}
+
+/// Whether a claim is of a StatefulSet that is there and is not this stack's. Such a set goes on to make
+/// claims under the labels it was made with, also once it was let go.
+fn is_of_anothers_set(stack: &Stack, observed: &Observed, key: &ObjectKey) -> bool {
+    let Some(set) = key.set_of_claim() else { return false };
+    observed.objects.get(&set).is_some_and(|live| !is_ours(stack, observed, &set, live))
 }
 
 /// Objects of the stack that are there, by label.
@@ -92,20 +104,28 @@ pub fn changes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
+/// Whose an object is that bears the label of a stack and is not this one's.
+pub fn owner(owner: &str, stack: &str) -> String {
+    if owner == stack {
+        return "it belongs to a stack of the same name in another namespace, or was let go"
+            .to_owned();
+    }
+    format!("it belongs to stack `{owner}`")
+}
+
 fn foreign(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject) {
-    let reason = match live.label(LABEL_STACK) {
-        Some(owner) if *owner == input.stack.name => {
-            "it belongs to a stack of the same name in another namespace".to_owned()
-        }
-        Some(owner) => format!("it belongs to stack `{owner}`"),
-        None => "it is there already and was not made by tsinfra".to_owned(),
+    let (reason, help) = match live.label(LABEL_STACK) {
+        Some(owner) => (
+            self::owner(owner, &input.stack.name),
+            "rename the stack, cluster, pool or tier, or remove that object",
+        ),
+        None => (
+            "it is there already, and it is not this stack's".to_owned(),
+            "see what `tsinfra adopt` says of taking it over, rename that part of the stack, or \
+             remove that object",
+        ),
     };
-    plan.block(
-        key,
-        "foreign",
-        reason,
-        "rename the stack, cluster, pool or tier, or remove that object",
-    );
+    plan.block(key, "foreign", reason, help);
 }
 
 fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object: &DesiredObject) {
@@ -135,7 +155,40 @@ fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object
 }
 
 fn refused(plan: &mut PlanDraft, key: &ObjectKey, why: &str) {
-    plan.block(key, "refused", format!("Kubernetes would refuse it: {why}"), "mend the stack");
+    let help = match key.kind.namespaced() {
+        true => "mend the stack",
+        // What bears no label of the stack is not seen there before.
+        false => "mend the stack; if it is there already, see what `tsinfra adopt` says of it",
+    };
+    plan.block(key, "refused", format!("Kubernetes would refuse it: {why}"), help);
+}
+
+/// The fields an object differs in from what the stack asks for, by what Kubernetes would store.
+pub fn changed_fields(
+    object: &DesiredObject,
+    live: &LiveObject,
+    previewed: Option<&Previewed>,
+) -> Vec<FieldChange> {
+    let stored = match previewed.map(|previewed| &previewed.result) {
+        Some(Preview::Stored(value)) => Some(value),
+        _ => None,
+    };
+    let none = Vec::new();
+    let conflicts = previewed.map_or(&none, |previewed| &previewed.conflicts);
+    let mut fields = match stored {
+        Some(after) => differences(&live.value, after, conflicts),
+        None => {
+            let after = merge::applied(&live.value, &object.manifest, &ours(live));
+            differences(&live.value, &after, conflicts)
+        }
+    };
+    if stored.is_none() {
+        // Without the server's word, what a list loses may be a default the server fills in again.
+        fields.retain(|field| field.after.is_some() || !field.path.contains("[0]."));
+    }
+    let asked = fields::leaves(&object.manifest);
+    fields.retain(|field| !is_invented(&asked, field));
+    fields
 }
 
 fn update(
@@ -146,19 +199,9 @@ fn update(
     live: &LiveObject,
 ) {
     let previewed = input.previews.get(key);
-    let after = match previewed.map(|previewed| &previewed.result) {
-        Some(Preview::Stored(value)) => value.clone(),
-        _ => merge::applied(&live.value, &object.manifest, &ours(live)),
-    };
     let none = Vec::new();
     let conflicts = previewed.map_or(&none, |previewed| &previewed.conflicts);
-    let mut fields = differences(&live.value, &after, conflicts);
-    if !matches!(previewed.map(|previewed| &previewed.result), Some(Preview::Stored(_))) {
-        // Without the server's word, what a list loses may be a default the server fills in again.
-        fields.retain(|field| field.after.is_some() || !field.path.contains("[0]."));
-    }
-    let asked = fields::leaves(&object.manifest);
-    fields.retain(|field| !is_invented(&asked, field));
+    let fields = changed_fields(object, live, previewed);
     if fields.is_empty() {
         return;
     }

@@ -17,8 +17,10 @@ pub fn parts(stack: &Stack, desired: &Desired, observed: &Observed) -> Parts {
         parts.insert(key.clone(), part(stack, labels));
     }
     for (key, live) in &observed.objects {
+        // What was let go bears the stack's name until it is really gone.
         let ours = key.kind == Kind::Namespace && key.name == stack.namespace
-            || objects::is_ours(stack, observed, key, live);
+            || objects::is_ours(stack, observed, key, live)
+            || live.bears_the_name_of(&stack.name, &stack.namespace, key);
         if ours || parts.contains_key(key) {
             fill(parts.entry(key.clone()).or_default(), part(stack, |name| live.label(name)));
         }
@@ -26,8 +28,18 @@ pub fn parts(stack: &Stack, desired: &Desired, observed: &Observed) -> Parts {
             set_of(stack, &mut parts, key, live);
         }
     }
+    claims_to_be(&mut parts, observed);
     volumes(&mut parts, observed);
     parts
+}
+
+/// A claim that nobody owns and a pool would use is where the pool is.
+fn claims_to_be(parts: &mut Parts, observed: &Observed) {
+    for (claim, _) in observed.of_kind(Kind::PersistentVolumeClaim) {
+        if let Some(part) = claim.set_of_claim().and_then(|set| parts.get(&set)).cloned() {
+            parts.entry(claim.clone()).or_insert(part);
+        }
+    }
 }
 
 /// The parts an object's labels say it is of, as the stack calls them by now.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PlanInput, guards, objects};
 use crate::inventory::{Inventory, Item};
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_TIER, ObjectKey};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, LABEL_TIER, ObjectKey};
+use crate::observed::LiveObject;
 use crate::plan::selection::Parts;
 use crate::plan::step::Action;
 use crate::plan::{Plan, Purpose};
@@ -27,7 +28,7 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
         match step.action {
             Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
             Action::Delete { .. } | Action::Purge { .. } => item.going = true,
-            Action::Hold { .. } | Action::Await => {}
+            Action::Hold { .. } | Action::Relabel { .. } | Action::Await => {}
         }
     }
     forget_the_gone(input, &mut record);
@@ -68,7 +69,10 @@ pub fn known(input: &PlanInput<'_>) -> Inventory {
 
 /// The items of a record with what is gone left out, and with what is there of ours.
 fn items(input: &PlanInput<'_>, mut items: BTreeMap<ObjectKey, Item>) -> BTreeMap<ObjectKey, Item> {
-    items.retain(|key, _| input.observed.objects.contains_key(key));
+    items.retain(|key, item| {
+        let live = input.observed.objects.get(key);
+        live.is_some_and(|live| !item.released || still_bears_labels(input, live, item))
+    });
     for (key, live) in objects::owned(input) {
         let item = items.entry(key.clone()).or_default();
         item.meet(live.uid(), live.is_leaving());
@@ -81,8 +85,13 @@ fn items(input: &PlanInput<'_>, mut items: BTreeMap<ObjectKey, Item>) -> BTreeMa
     items
 }
 
+/// Whether what was let go of still says that it is the stack's: till then the record says otherwise.
+fn still_bears_labels(input: &PlanInput<'_>, live: &LiveObject, item: &Item) -> bool {
+    live.uid() == item.uid && live.label(LABEL_STACK) == Some(&input.stack.name)
+}
+
 /// Puts the ids on record that databases are seen to have.
-fn identify(input: &PlanInput<'_>, record: &mut Inventory) {
+pub(super) fn identify(input: &PlanInput<'_>, record: &mut Inventory) {
     for (name, entry) in &mut record.clusters {
         if let Some(id) = guards::seen_id(input.observed, name)
             && entry.cluster_id.is_empty()

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::inventory::Inventory;
 use crate::lock::Lock;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey, at};
+use crate::plan::labels::Relabeling;
 use crate::plan::step::Action;
 use crate::sandbox::Cluster;
 use crate::stack::parts::PartAddress;
@@ -125,7 +126,8 @@ impl Rules {
         let live = cluster.get(object);
         let theirs =
             live.is_some_and(|live| !self.is_ours(live) && !self.is_of_our_claim(cluster, live));
-        if theirs && !matches!(action, Action::Create { .. }) {
+        let comes_or_goes = matches!(action, Action::Create { .. } | Action::Relabel { .. });
+        if theirs && !comes_or_goes {
             self.say(format!("rule 1: {object} is not the stack's and is changed"));
         }
         if !matches!(object.kind, Kind::Namespace | Kind::Lease) {
@@ -136,7 +138,17 @@ impl Rules {
             Action::Update { manifest, .. } => self.update(cluster, actor, object, manifest),
             Action::Delete { .. } => self.deletion(cluster, actor, object),
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
+            Action::Relabel { labels, .. } => self.relabelling(live, object, labels),
             Action::Hold { .. } | Action::Await => {}
+        }
+    }
+
+    /// Nothing is taken from another stack, nor let go that is not this one's.
+    fn relabelling(&mut self, live: Option<&Value>, object: &ObjectKey, labels: &Relabeling) {
+        let whose = live.map_or("", |live| label(live, LABEL_STACK)).to_owned();
+        let comes = labels.get(LABEL_STACK).is_some_and(Option::is_some);
+        if !whose.is_empty() && whose != self.stack || whose.is_empty() && !comes {
+            self.say(format!("rule 1: {object} of another is taken over or let go"));
         }
     }
 

@@ -166,6 +166,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Update { object, .. } => format!("update {object}"),
         Action::Delete { object, .. } => format!("delete {object}"),
         Action::Hold { volume, .. } => format!("hold {volume}"),
+        Action::Relabel { object, .. } => format!("relabel {object}"),
         Action::Purge { volume, .. } => format!("purge {volume}"),
         Action::Await => "wait".to_owned(),
     }

@@ -195,7 +195,9 @@ fn may_end(trial: &Trial<'_>, consents: &[String]) -> bool {
     let of_cluster = |address: &String| address.starts_with("cluster.");
     match trial.purpose {
         Purpose::Destroy => clusters.all(may_go),
-        Purpose::Apply | Purpose::Refresh => trial.consents.iter().chain(consents).any(of_cluster),
+        Purpose::Apply | Purpose::Refresh | Purpose::Adopt | Purpose::Forget => {
+            trial.consents.iter().chain(consents).any(of_cluster)
+        }
     }
 }
 

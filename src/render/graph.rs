@@ -33,7 +33,7 @@ pub fn dot(plan: &Plan) -> String {
 fn colour(step: &Step) -> &'static str {
     match step.action {
         Action::Create { .. } => "darkgreen",
-        Action::Update { .. } | Action::Hold { .. } => "goldenrod",
+        Action::Update { .. } | Action::Hold { .. } | Action::Relabel { .. } => "goldenrod",
         Action::Delete { .. } | Action::Purge { .. } => "firebrick",
         Action::Await => "gray40",
     }

@@ -53,7 +53,8 @@ fn actions(operation: Operation) -> [&'static str; 1] {
         Operation::Create => ["create"],
         Operation::Update => ["update"],
         Operation::Delete => ["delete"],
-        Operation::Keep => ["forget"],
+        Operation::Keep | Operation::Forget => ["forget"],
+        Operation::Adopt => ["adopt"],
     }
 }
 
@@ -107,6 +108,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Update { .. } => "update",
             Action::Delete { .. } => "delete",
             Action::Hold { .. } => "hold",
+            Action::Relabel { .. } => "relabel",
             Action::Purge { .. } => "purge",
             Action::Await => "wait",
         },

@@ -36,6 +36,16 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
             paint.strong("Refresh complete!"),
             count(plan.learns.len(), "change")
         ),
+        Purpose::Adopt => format!(
+            "\n{} {} taken over; nothing else of them was changed.\n",
+            paint.strong("Adopt complete!"),
+            count(sum.adopt, "object")
+        ),
+        Purpose::Forget => format!(
+            "\n{} {} let go; nothing else of them was changed.\n",
+            paint.strong("Forget complete!"),
+            count(sum.forget, "object")
+        ),
     };
     if plan.selection.is_some() {
         let verb = plan.purpose.verb();

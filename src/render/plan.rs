@@ -76,6 +76,14 @@ pub fn no_changes(plan: &Plan, paint: Paint) -> String {
             let what = paint.strong("Nothing to learn.");
             return format!("{what} The record of stack `{stack}` is up to date.\n");
         }
+        Purpose::Adopt => {
+            return format!(
+                "{what} Nothing that stack `{stack}` declares is there and nobody's.\n"
+            );
+        }
+        Purpose::Forget => {
+            return format!("{what} Stack `{stack}` owns nothing by such an address.\n");
+        }
     };
     if plan.is_record_due {
         let due =
@@ -86,8 +94,14 @@ pub fn no_changes(plan: &Plan, paint: Paint) -> String {
 }
 
 fn heading(plan: &Plan) -> String {
-    let verb = plan.purpose.verb();
-    format!("To {verb} stack `{}` in namespace `{}` {}:", plan.stack, plan.namespace, place(plan))
+    let what = match plan.purpose {
+        Purpose::Apply | Purpose::Destroy | Purpose::Refresh => {
+            format!("{} stack", plan.purpose.verb())
+        }
+        Purpose::Adopt => "adopt what is there into stack".to_owned(),
+        Purpose::Forget => "forget what is owned by stack".to_owned(),
+    };
+    format!("To {what} `{}` in namespace `{}` {}:", plan.stack, plan.namespace, place(plan))
 }
 
 /// Where a plan is carried out, said first so that the wrong cluster is noticed in time.
@@ -104,11 +118,13 @@ pub fn place(plan: &Plan) -> String {
     }
 }
 
-const OPERATIONS: [(Operation, &str, &str); 4] = [
+const OPERATIONS: [(Operation, &str, &str); 6] = [
     (Operation::Create, "+", "create"),
     (Operation::Update, "~", "update in place"),
     (Operation::Delete, "-", "destroy"),
     (Operation::Keep, ".", "keep"),
+    (Operation::Adopt, ">", "take over"),
+    (Operation::Forget, "<", "let go"),
 ];
 
 fn sign(operation: Operation, paint: Paint) -> String {
@@ -117,6 +133,8 @@ fn sign(operation: Operation, paint: Paint) -> String {
         Operation::Update => paint.changed("~"),
         Operation::Delete => paint.removed("-"),
         Operation::Keep => ".".to_owned(),
+        Operation::Adopt => paint.added(">"),
+        Operation::Forget => paint.removed("<"),
     }
 }
 
@@ -155,7 +173,10 @@ fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String
         let because = format!("because {}", change.because);
         let _ = writeln!(text, "{}", fold(&because, "      ", "      "));
     }
-    if change.operation == Operation::Update || style.full {
+    if change.operation == Operation::Adopt && !change.fields.is_empty() {
+        text.push_str("      the next apply would then change:\n");
+    }
+    if matches!(change.operation, Operation::Update | Operation::Adopt) || style.full {
         for field in &change.fields {
             for line in values::lines(field, "      ", style.paint) {
                 let _ = writeln!(text, "{line}");
@@ -169,7 +190,7 @@ fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String
 fn moved(plan: &Plan) -> String {
     let line = |it: &Move| {
         let line = format!("{} has moved to {}: its objects keep their names", it.from, it.to);
-        format!("{}\n", fold(&line, "  > ", "      "))
+        format!("{}\n", fold(&line, "  # ", "      "))
     };
     let lines: String = plan.moved.iter().map(line).collect();
     if lines.is_empty() { lines } else { format!("{lines}\n") }
@@ -244,9 +265,16 @@ pub fn summary(plan: &Plan, paint: Paint) -> String {
     let head = paint.strong("Plan:");
     let waits = count(sum.waits, "wait");
     let deleted = bytes(sum.bytes_deleted);
+    let what = match plan.purpose {
+        Purpose::Apply | Purpose::Destroy | Purpose::Refresh => {
+            format!("{} to add, {} to change, {} to destroy", sum.add, sum.change, sum.destroy)
+        }
+        Purpose::Adopt => format!("{} to take over", sum.adopt),
+        Purpose::Forget => format!("{} to let go", sum.forget),
+    };
     format!(
-        "\n{head} {} to add, {} to change, {} to destroy.\n\
+        "\n{head} {what}.\n\
          Steps: {} ({waits}); data: 0 B to move, {deleted} to delete.\n",
-        sum.add, sum.change, sum.destroy, sum.steps
+        sum.steps
     )
 }

@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use super::outcome::held_by;
 use super::text::{brief, fold, harmless};
 use crate::apply::pods;
-use crate::desired::stateful_set::CLAIM;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::lock::Lock;
-use crate::object::{Kind, ObjectKey};
+use crate::object::{CLAIM, Kind, ObjectKey};
 use crate::observed::{DatabaseView, Observed};
 use crate::stack::Stack;
 

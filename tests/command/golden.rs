@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use super::{err, folder, out, run};
 
-const VERBS: [&str; 11] = [
+const VERBS: [&str; 13] = [
     "validate",
     "plan",
     "apply",
     "destroy",
+    "adopt",
+    "forget",
     "rehearse",
     "show",
     "status",

@@ -46,7 +46,7 @@ fn files(folder: &Path, found: &mut Vec<(String, String)>) {
 /// Runs every verb on a stack, in words and in JSON, and holds all that comes out against the forms.
 /// Answers how many runs there were.
 fn run_all(folder: &Path, stack: &str, kubeconfig: &Path, more: &[&str]) -> usize {
-    let verbs: [&[&str]; 12] = [
+    let verbs: [&[&str]; 13] = [
         &["validate"],
         &["validate", "--json"],
         &["show"],
@@ -57,6 +57,7 @@ fn run_all(folder: &Path, stack: &str, kubeconfig: &Path, more: &[&str]) -> usiz
         &["status"],
         &["status", "--json"],
         &["apply", "--auto-approve", "--json"],
+        &["adopt", "--auto-approve", "--json"],
         &["unlock", "--auto-approve"],
         &["destroy", "--auto-approve"],
     ];

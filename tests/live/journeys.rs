@@ -1,7 +1,10 @@
 //! The journeys, each told once and taken in both places.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
-use tsinfra::object::{Kind, ObjectKey};
+use tsinfra::object::{Kind, Labels, ObjectKey};
+use tsinfra::observed::{List, Scope};
 
 use crate::kubernetes::KubernetesStage;
 use crate::live;
@@ -41,7 +44,7 @@ macro_rules! journeys {
     };
 }
 
-journeys!(growing, keeping, refused, saved, killed, waiting, locked, mended);
+journeys!(growing, keeping, refused, saved, killed, waiting, locked, mended, renamed);
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
 const LOCAL: &str = include_str!("stacks/local.toml");
@@ -246,4 +249,59 @@ fn mended(stage: &dyn Stage, told: &mut Transcript<'_>) {
     }
     told.state("mended", "mended");
     stage.tsinfra(&["destroy", "--auto-approve"]);
+}
+
+/// Parts of a stack get other names, are let go and come back, and no member ever notices.
+fn renamed(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(CLOUD, "renamed");
+    stage.write("stack.toml", &stack);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    let pods = || {
+        let pods =
+            List { kind: Kind::Pod, namespace: Some("renamed".to_owned()), labels: Labels::new() };
+        let seen = stage.look(&Scope { lists: vec![pods], ..Scope::default() });
+        let uids = seen.objects.iter().map(|(key, pod)| (key.clone(), pod.uid().to_owned()));
+        uids.collect::<BTreeMap<ObjectKey, String>>()
+    };
+    let before = pods();
+    told.remark("the cluster, its DataNodes and the tier get other names");
+    let names = [
+        ("cluster.db", "cluster.shop"),
+        ("pool.data]", "pool.rows]"),
+        ("storage.disk", "storage.ssd"),
+        ("tier = \"disk\"", "tier = \"ssd\""),
+    ];
+    let stack = names.iter().fold(stack, |text, (from, to)| text.replace(from, to));
+    let moved = [
+        ("cluster.db", "cluster.shop"),
+        ("cluster.db.pool.data", "cluster.shop.pool.rows"),
+        ("storage.disk", "storage.ssd"),
+    ];
+    let moved = moved.map(|(from, to)| format!("\n[[moved]]\nfrom = \"{from}\"\nto = \"{to}\"\n"));
+    stage.write("stack.toml", &(stack.clone() + &moved.concat()));
+    told.run(&["apply", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+
+    told.remark("the tables have done their work; a fourth DataNode");
+    let stack = stack.replacen("nodes = 3 # data", "nodes = 4 # data", 1);
+    stage.write("stack.toml", &stack);
+    told.run(&["apply", "--auto-approve"]);
+    told.state("renamed", "renamed");
+
+    told.remark("the cluster is let go");
+    let alone = stack.split("[cluster.").next().unwrap_or_default();
+    stage.write("alone.toml", alone);
+    told.run(&["forget", "stack.toml", "cluster.shop", "--auto-approve"]);
+    told.run(&["forget", "alone.toml", "cluster.shop", "--auto-approve"]);
+    told.state("renamed", "renamed");
+    told.run(&["plan", "alone.toml", "--detailed-exitcode"]);
+
+    told.remark("and taken back");
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["adopt", "stack.toml", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    let after = pods();
+    assert!(before.iter().all(|(pod, uid)| after.get(pod) == Some(uid)), "{before:#?} {after:#?}");
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+    told.state("renamed", "renamed");
 }

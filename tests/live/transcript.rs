@@ -64,8 +64,8 @@ fn masked(text: &str) -> String {
     let mut shown = String::new();
     let mut progressing = false;
     for line in text.lines() {
-        let ends = ["Apply complete!", "Destroy complete!", "Halted part-way.", "Not applied:"];
-        if ends.iter().any(|end| line.starts_with(end)) {
+        let ends = ["Halted part-way.", "Not applied:"];
+        if line.contains(" complete! ") || ends.iter().any(|end| line.starts_with(end)) {
             progressing = false;
         }
         if !progressing {

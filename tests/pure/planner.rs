@@ -10,6 +10,7 @@ mod interrupted;
 mod laws;
 mod locked;
 mod moved;
+mod ownership;
 mod refusals;
 mod selected;
 mod sketch;

@@ -56,6 +56,17 @@ impl Case {
         self
     }
 
+    const fn adopt(mut self) -> Self {
+        self.purpose = Purpose::Adopt;
+        self
+    }
+
+    const fn forget(mut self, addresses: &'static [&'static str]) -> Self {
+        self.purpose = Purpose::Forget;
+        self.selection[0] = addresses;
+        self
+    }
+
     const fn refresh(mut self) -> Self {
         self.purpose = Purpose::Refresh;
         self
@@ -87,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 46] = [
+const CASES: [Case; 49] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -126,6 +137,9 @@ const CASES: [Case; 46] = [
     case("cluster-removed-consented").consents(&["cluster.events"]),
     case("renamed").more(&["plan.json"]),
     case("renamed-onto-another"),
+    case("adopt").adopt().trouble(labels_lost).more(&["plan.json"]),
+    case("adopt-refused").first().adopt().trouble(strangers_set),
+    case("forget").forget(&["cluster.events"]).more(&["plan.json"]),
     case("target-one-cluster").first().target(&["cluster.events"]).more(&["plan.json"]),
     case("exclude-what-is-refused").exclude(&["cluster.events"]),
     case("protected-destroy").destroy(),
@@ -206,6 +220,38 @@ fn strangers_service(sandbox: &Sandbox, _: &Stack) {
     create(sandbox, ObjectKey::global(Kind::Namespace, "tsdb"), json!({}));
     let port = json!({ "name": "web", "port": 80, "protocol": "TCP", "targetPort": 80 });
     create(sandbox, within(Kind::Service, "history"), json!({ "spec": { "ports": [port] } }));
+}
+
+/// Objects restored from a backup that keeps no labels, one of them otherwise than it was.
+fn labels_lost(sandbox: &Sandbox, _: &Stack) {
+    sandbox.disturb(|cluster| {
+        cluster.delete(&Inventory::key("tsdb", "plant"));
+        for (kind, name) in [
+            (Kind::Service, "history"),
+            (Kind::StatefulSet, "history-data"),
+            (Kind::PersistentVolumeClaim, "data-history-data-0"),
+        ] {
+            let labels = json!({ "metadata": { "labels": null } });
+            cluster.edit_as("kubectl", &within(kind, name), &labels).unwrap();
+        }
+        let fewer = json!({ "spec": { "replicas": 2 } });
+        cluster.edit_as("kubectl", &within(Kind::StatefulSet, "history-data"), &fewer).unwrap();
+    });
+}
+
+/// A StatefulSet that another tool has made under a name of the stack.
+fn strangers_set(sandbox: &Sandbox, _: &Stack) {
+    create(sandbox, ObjectKey::global(Kind::Namespace, "tsdb"), json!({}));
+    let labels = json!({ "app": "iotdb" });
+    let spec = json!({
+        "serviceName": "iotdb",
+        "selector": { "matchLabels": labels },
+        "template": {
+            "metadata": { "labels": labels },
+            "spec": { "containers": [{ "name": "iotdb", "image": "apache/iotdb:1.3.3-standalone" }] },
+        },
+    });
+    create(sandbox, within(Kind::StatefulSet, "history-data"), json!({ "spec": spec }));
 }
 
 fn strangers_claim(sandbox: &Sandbox, _: &Stack) {

@@ -1,0 +1,61 @@
+//! `tsinfra adopt` and `tsinfra forget`: whose objects are, and nothing else of them.
+
+use std::path::Path;
+
+use super::apply::{carry_out, json_needs_approval, present, question};
+use super::args::{AdoptOptions, ForgetOptions, RelabelOptions, TargetOptions};
+use super::exit::{Exit, Failure};
+use super::screen::Screen;
+use super::worlds;
+use super::{confirm, planning, source};
+use crate::plan::Purpose;
+use crate::plan::selection::{Address, Selection};
+use crate::survey::connection;
+
+/// Takes over what is there and the stack declares.
+pub(super) fn adopt(
+    options: &AdoptOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let AdoptOptions { stack, addresses, run } = options;
+    relabel(&stack.stack, Purpose::Adopt, addresses, run, target, screen)
+}
+
+/// Lets go of what the stack owns and does not declare.
+pub(super) fn forget(
+    options: &ForgetOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let ForgetOptions { stack, addresses, run } = options;
+    relabel(stack, Purpose::Forget, addresses, run, target, screen)
+}
+
+fn relabel(
+    file: &Path,
+    purpose: Purpose,
+    addresses: &[Address],
+    options: &RelabelOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    json_needs_approval(options.json, options.auto_approve)?;
+    let source = source::stack(file, target)?;
+    let connection = connection(&source.stack);
+    let world = worlds::open(&connection, Some(&source.stack), worlds::Purpose::Act)?;
+    let runtime = planning::runtime()?;
+    let selection = Selection { targets: addresses.to_vec(), excludes: Vec::new() };
+    let plan = runtime.block_on(planning::plan(&world, &source, purpose, &[], &selection))?;
+    present(&plan, false, options.json, screen);
+    if !plan.blocked.is_empty() {
+        return Ok(Exit::Blocked);
+    }
+    if !plan.has_work() {
+        return Ok(Exit::Done);
+    }
+    if !options.auto_approve {
+        confirm::ask(&question(&plan), "yes", "--auto-approve", screen)?;
+    }
+    runtime.block_on(carry_out(&world, &plan, options.lock.patience, options.json, screen))
+}

@@ -1,0 +1,318 @@
+//! What comes to a stack that is there already, and what it lets go. Nothing of the objects changes but
+//! their labels; the record says first whose they are, so that a run that stops between leaves no
+//! doubt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::draft::PlanDraft;
+use super::{PlanInput, guards, immutable, objects, parts, record};
+use crate::desired::{Desired, DesiredObject};
+use crate::fields;
+use crate::inventory::{Inventory, Item};
+use crate::object::{
+    FIELD_MANAGER, Kind, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_POOL, LABEL_STACK,
+    LABEL_TIER, ObjectKey,
+};
+use crate::observed::{LiveObject, Observed};
+use crate::plan::labels::{self, Relabeling};
+use crate::plan::selection::{Address, Parts, Selection};
+use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::{Change, Operation, Plan};
+use crate::stack::Stack;
+use crate::world::{Draft, Preview};
+
+/// How long Kubernetes may take to store a label, in seconds.
+const LABEL_SECONDS: u64 = 60;
+
+/// Labels that say whose an object is and what of it.
+const OURS: [&str; 6] =
+    [LABEL_STACK, LABEL_PART_OF, LABEL_MANAGED_BY, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER];
+
+/// What Kubernetes has to be asked about: what an apply would make of all that could be taken over.
+pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draft> {
+    let there = desired.objects.iter().filter_map(|(key, object)| {
+        let live = observed.objects.get(key)?;
+        is_to_be_had(stack, observed, key, live).then_some((key, object, live))
+    });
+    let draft = |(key, object, live): (&ObjectKey, &DesiredObject, &LiveObject)| Draft {
+        object: key.clone(),
+        manifest: object.manifest.clone(),
+        uid: Some(live.uid().to_owned()),
+        force: false,
+    };
+    there.map(draft).collect()
+}
+
+/// Whether it is not the stack's, or is so by the record alone, as after an adoption that was stopped.
+fn is_to_be_had(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
+    let is_whole = objects::is_ours(stack, observed, key, live)
+        && live.bears_the_name_of(&stack.name, &stack.namespace, key);
+    key.kind != Kind::Namespace && !is_whole
+}
+
+/// A plan that takes over what the stack asks for, is there, and is nobody's.
+pub fn adopt(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection) -> Plan {
+    guards::names(input, &mut plan);
+    let parts = parts::parts(input.stack, input.desired, input.observed);
+    let mut taken: BTreeMap<ObjectKey, &LiveObject> = BTreeMap::new();
+    for (key, live) in &input.observed.objects {
+        let Some(labels) = labels_wanted(input.desired, key) else { continue };
+        if !selection.names(key, &parts)
+            || !is_to_be_had(input.stack, input.observed, key, live)
+            || refusals(input, &mut plan, key, live)
+        {
+            continue;
+        }
+        let object = input.desired.objects.get(key);
+        let previewed = input.previews.get(key);
+        let fields = object.map(|object| objects::changed_fields(object, live, previewed));
+        let change = Change {
+            operation: Operation::Adopt,
+            because: "the stack declares it, and it is nobody's".to_owned(),
+            summary: object.map_or_else(|| claim_summary(live), |object| object.summary.clone()),
+            // What says whose it is comes with the adoption itself.
+            fields: fields
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|it| !is_label(&it.path))
+                .collect(),
+        };
+        plan.changes.insert(key.clone(), change);
+        let because = "what the stack declares is the stack's to change";
+        relabel(&mut plan, (key, live), ("take over", because), labels);
+        taken.insert(key.clone(), live);
+    }
+    let mut record = record::known(input);
+    for (key, live) in &taken {
+        let mut item = Item { uid: live.uid().to_owned(), ..Item::default() };
+        match input.desired.objects.get(key) {
+            Some(object) if plan.changes[key].fields.is_empty() => {
+                item.note_applied(&object.manifest);
+            }
+            _ => {}
+        }
+        record.items.insert(key.clone(), item);
+    }
+    record_clusters(input, &taken, &mut record);
+    plan.finish(input, record)
+}
+
+/// The labels an object of the stack has to bear; `None`: the stack asks for no such object. Claims
+/// have those of their set's template.
+fn labels_wanted(desired: &Desired, key: &ObjectKey) -> Option<Relabeling> {
+    let labels = match key.kind {
+        Kind::PersistentVolumeClaim => {
+            let set = &desired.objects.get(&key.set_of_claim()?)?.manifest;
+            set.pointer("/spec/volumeClaimTemplates/0/metadata/labels")?
+        }
+        _ => desired.objects.get(key)?.manifest.pointer("/metadata/labels")?,
+    };
+    let labels = labels.as_object()?.iter();
+    let text =
+        |(name, value): (&String, &Value)| Some((name.clone(), Some(value.as_str()?.to_owned())));
+    labels.map(text).collect()
+}
+
+fn is_label(path: &str) -> bool {
+    path.starts_with(".metadata.labels")
+}
+
+fn claim_summary(claim: &LiveObject) -> String {
+    let size = claim.text("/spec/resources/requests/storage").unwrap_or("no size");
+    let class = claim.text("/spec/storageClassName").unwrap_or("none");
+    format!("{size} of class {class}")
+}
+
+/// Whether something cannot be taken over; why is in the plan then.
+fn refusals(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    live: &LiveObject,
+) -> bool {
+    let before = plan.blocked.len();
+    if live.is_leaving() {
+        plan.block(key, "leaving", "it is being deleted", "wait until it is gone, then apply");
+    }
+    let (stack, namespace) = (&input.stack.name, &input.stack.namespace);
+    match live.label(LABEL_STACK) {
+        Some(owner) if !live.bears_the_name_of(stack, namespace, key) => {
+            let reason = objects::owner(owner, stack);
+            plan.block(key, "foreign", reason, "let it go there first: `tsinfra forget`");
+        }
+        _ => {}
+    }
+    let Some(object) = input.desired.objects.get(key) else {
+        return plan.blocked.len() > before;
+    };
+    let previewed = input.previews.get(key);
+    let fields = objects::changed_fields(object, live, previewed);
+    let fixed = fields.iter().filter_map(|field| {
+        immutable::fixed(key.kind, &field.path).map(|(reason, _)| (reason, field.path.as_str()))
+    });
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    fixed.for_each(|(reason, path)| found.entry(reason).or_default().push(path));
+    for (reason, paths) in &found {
+        plan.block(
+            key,
+            "immutable",
+            format!("it could never be as the stack says: {reason} ({})", paths.join(", ")),
+            "name only what can be taken over, or say in the stack what is there",
+        );
+    }
+    if let (Some(Preview::Refused(why)), true) =
+        (previewed.map(|previewed| &previewed.result), found.is_empty())
+    {
+        let reason = format!("Kubernetes would refuse what the stack says of it: {why}");
+        plan.block(key, "refused", reason, "name only what can be taken over, or mend the stack");
+    }
+    plan.blocked.len() > before
+}
+
+/// Adds a step that sets or removes labels.
+fn relabel(
+    plan: &mut PlanDraft,
+    (key, live): (&ObjectKey, &LiveObject),
+    (verb, because): (&str, &str),
+    labels: Relabeling,
+) {
+    let uid = live.uid().to_owned();
+    let digest = fields::digest(&labels::manifest(&labels), &live.value);
+    let step = Step {
+        title: format!("{verb} {key}"),
+        because: because.to_owned(),
+        expects: vec![Expect::Unchanged { object: key.clone(), uid: uid.clone(), digest }],
+        action: Action::Relabel { object: key.clone(), uid, labels },
+        after: BTreeSet::new(),
+        until: Until::Said,
+        limit_seconds: LABEL_SECONDS,
+        risk: Risk::None,
+        bytes: 0,
+    };
+    plan.step(StepId(format!("relabel/{key}")), step);
+}
+
+/// Clusters whose members or claims are taken over are on record from now on.
+fn record_clusters(
+    input: &PlanInput<'_>,
+    taken: &BTreeMap<ObjectKey, &LiveObject>,
+    record: &mut Inventory,
+) {
+    for (name, cluster) in &input.desired.clusters {
+        let sets: BTreeSet<&ObjectKey> = cluster.pools.iter().map(|pool| &pool.set).collect();
+        let is_of_it = |key: &ObjectKey| {
+            sets.contains(key) || key.set_of_claim().is_some_and(|set| sets.contains(&set))
+        };
+        if taken.keys().any(is_of_it) {
+            let entry = record.clusters.entry(name.clone()).or_default();
+            entry.protect |= cluster.protect;
+        }
+    }
+    record::identify(input, record);
+}
+
+/// A plan that lets go of what the stack owns and does not declare.
+pub fn forget(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection) -> Plan {
+    let parts = parts::parts(input.stack, input.desired, input.observed);
+    let mut record = record::known(input);
+    let mut let_go: BTreeSet<&ObjectKey> = BTreeSet::new();
+    for (key, live) in owned(input) {
+        if !selection.names(key, &parts) {
+            continue;
+        }
+        if let Some(address) = declared(input, &parts, key, selection) {
+            plan.block(
+                address,
+                "declared",
+                "the stack declares it: an apply would want it back",
+                "take it out of the stack first",
+            );
+            continue;
+        }
+        let change = Change {
+            operation: Operation::Forget,
+            because: "it is to be let go".to_owned(),
+            summary: String::new(),
+            fields: Vec::new(),
+        };
+        plan.changes.insert(key.clone(), change);
+        relabel(
+            &mut plan,
+            (key, live),
+            ("let go of", "the stack is not to own it"),
+            unlabelled(live),
+        );
+        let item = Item { uid: live.uid().to_owned(), released: true, ..Item::default() };
+        record.items.insert(key.clone(), item);
+        let_go.insert(key);
+    }
+    if plan.changes.keys().any(|key| key.kind == Kind::StatefulSet) {
+        plan.note(
+            "Pods keep their labels, and claims that a StatefulSet makes later will have them, too: \
+             they are its template's. tsinfra leaves both alone."
+                .to_owned(),
+        );
+    }
+    let left: BTreeSet<&str> = owned(input)
+        .filter(|(key, _)| matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim))
+        .filter(|(key, _)| !let_go.contains(key))
+        .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
+        .collect();
+    record.clusters.retain(|name, _| left.contains(name.as_str()));
+    plan.finish(input, record)
+}
+
+/// What can be let go: what the stack owns, and what an interrupted letting go has left half done.
+fn owned<'a>(
+    input: &PlanInput<'a>,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
+    let items = input.observed.inventory.as_ref().map(|record| &record.items);
+    let stack = &input.stack.name;
+    let half_done = move |key: &ObjectKey, live: &LiveObject| {
+        items.and_then(|items| items.get(key)).is_some_and(|item| item.released)
+            && live.label(LABEL_STACK) == Some(stack)
+    };
+    let (stack, observed) = (input.stack, input.observed);
+    observed.objects.iter().filter(move |(key, live)| {
+        let kind = matches!(
+            key.kind,
+            Kind::Service
+                | Kind::PodDisruptionBudget
+                | Kind::StatefulSet
+                | Kind::PersistentVolumeClaim
+                | Kind::StorageClass
+                | Kind::PersistentVolume
+        );
+        kind && (objects::is_ours(stack, observed, key, live) || half_done(key, live))
+    })
+}
+
+/// The address by which the stack declares an object, as near to what was asked for as can be.
+fn declared(
+    input: &PlanInput<'_>,
+    parts: &Parts,
+    key: &ObjectKey,
+    selection: &Selection,
+) -> Option<Address> {
+    let of_set = key.set_of_claim();
+    let is_declared = input.desired.objects.contains_key(key)
+        || of_set.is_some_and(|set| input.desired.objects.contains_key(&set));
+    let asked = || {
+        let by = |address: &&Address| {
+            Selection { targets: vec![(*address).clone()], excludes: Vec::new() }.names(key, parts)
+        };
+        selection.targets.iter().find(by).cloned()
+    };
+    is_declared.then(|| asked().unwrap_or_else(|| Address::Object(key.clone())))
+}
+
+/// The labels to take away: all that say whose it is and what of it.
+fn unlabelled(live: &LiveObject) -> Relabeling {
+    let ours = OURS.iter().filter(|name| match live.label(name) {
+        Some(value) => **name != LABEL_MANAGED_BY || value == FIELD_MANAGER,
+        None => false,
+    });
+    ours.map(|name| ((*name).to_owned(), None)).collect()
+}
