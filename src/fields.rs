@@ -6,13 +6,16 @@
 
 pub mod merge;
 pub mod path;
+pub mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use path::{Element, Path, Shape, shape_of};
+use walk::walk;
 
 /// Fields the server writes itself: never compared, never shown.
 const SERVER_FIELDS: [&str; 8] = [
@@ -35,7 +38,14 @@ pub fn leaves(object: &Value) -> BTreeMap<Path, Value> {
 }
 
 fn collect(path: &mut Path, value: &Value, found: &mut BTreeMap<Path, Value>) {
-    if is_the_servers(path) {
+    let is_the_servers = match path.0.as_slice() {
+        [Element::Field(field)] => is_the_servers(1, false, field),
+        [Element::Field(outer), Element::Field(field)] => {
+            is_the_servers(2, outer == "metadata", field)
+        }
+        _ => false,
+    };
+    if is_the_servers {
         return;
     }
     match (value, shape_of(path)) {
@@ -59,16 +69,26 @@ fn collect(path: &mut Path, value: &Value, found: &mut BTreeMap<Path, Value>) {
     }
 }
 
-/// Whether a path names what an object is, or what only the server writes.
-fn is_the_servers(path: &Path) -> bool {
-    match path.0.as_slice() {
-        [Element::Field(first)] => matches!(first.as_str(), "apiVersion" | "kind" | "status"),
-        [Element::Field(first), Element::Field(second)] if first == "metadata" => {
-            let in_metadata = SERVER_FIELDS.iter().filter_map(|it| it.strip_prefix(".metadata."));
-            in_metadata.into_iter().any(|field| field == second)
+/// Whether a field says what an object is, or is one that only the server writes; `depth` counts the
+/// names in its path.
+fn is_the_servers(depth: usize, in_metadata: bool, field: &str) -> bool {
+    match depth {
+        1 => matches!(field, "apiVersion" | "kind" | "status"),
+        2 if in_metadata => {
+            let of_the_server = SERVER_FIELDS.iter().filter_map(|it| it.strip_prefix(".metadata."));
+            of_the_server.into_iter().any(|it| it == field)
         }
         _ => false,
     }
+}
+
+/// The names of the fields of [`leaves`].
+pub fn names(object: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    walk(object, None, &mut |field| {
+        names.insert(field.name.to_owned());
+    });
+    names
 }
 
 /// The value of a field, if the object has it.
@@ -83,7 +103,11 @@ pub fn value_at<'a>(object: &'a Value, path: &Path) -> Option<&'a Value> {
 /// Whether a live value is what a manifest asks for: defaults the server filled in inside lists
 /// owned as a whole do not count, anything else does.
 pub fn satisfied(path: &Path, asked: &Value, live: &Value) -> bool {
-    match shape_of(path) {
+    satisfies(shape_of(path), asked, live)
+}
+
+fn satisfies(shape: Shape, asked: &Value, live: &Value) -> bool {
+    match shape {
         Shape::AtomicMap => asked == live,
         Shape::Granular | Shape::Keyed(_) => contains(live, asked),
     }
@@ -105,64 +129,90 @@ fn contains(live: &Value, asked: &Value) -> bool {
 /// The fields in which a live object is not what the manifest asks for: those it sets otherwise,
 /// and those we own there but ask for no more.
 pub fn departures(manifest: &Value, live: &Value, owned: &BTreeSet<String>) -> Vec<String> {
-    let asked = leaves(manifest);
-    let mut found: Vec<String> = asked
-        .iter()
-        .filter(|(path, value)| {
-            !value_at(live, path).is_some_and(|live| satisfied(path, value, live))
-        })
-        .map(|(path, _)| path.to_string())
-        .collect();
-    let asked = Asked::of(&asked);
+    let mut found = otherwise(manifest, live);
+    let asked = Asked::of(manifest);
     let dropped = owned.iter().filter(|own| {
-        !SERVER_FIELDS.iter().any(|field| path::covers(field, own)) && !asked.touches(own)
+        !asked.touches(own) && !SERVER_FIELDS.iter().any(|field| path::covers(field, own))
     });
     found.extend(dropped.cloned());
-    found.sort();
-    found.dedup();
+    found.into_iter().collect()
+}
+
+/// The fields a manifest sets otherwise than a live object has them.
+pub fn otherwise(manifest: &Value, live: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    walk(manifest, Some(live), &mut |field| {
+        if !field.beside.is_some_and(|live| satisfies(field.shape, field.value, live)) {
+            found.insert(field.name.to_owned());
+        }
+    });
     found
 }
 
 /// The names of the fields a manifest sets, to be asked what they have to do with other fields.
-struct Asked(Vec<(String, bool)>);
+struct Asked {
+    all: BTreeSet<String>,
+    /// Those that are more than an empty map: it asks for itself, not for what is inside the live one.
+    closed: BTreeSet<String>,
+}
 
 impl Asked {
-    fn of(fields: &BTreeMap<Path, Value>) -> Self {
-        let is_open =
-            |path: &Path, value: &Value| value.is_object() && shape_of(path) == Shape::Granular;
-        Self(fields.iter().map(|(path, value)| (path.to_string(), is_open(path, value))).collect())
+    fn of(manifest: &Value) -> Self {
+        let mut asked = Self { all: BTreeSet::new(), closed: BTreeSet::new() };
+        walk(manifest, None, &mut |field| {
+            asked.all.insert(field.name.to_owned());
+            if !(field.value.is_object() && field.shape == Shape::Granular) {
+                asked.closed.insert(field.name.to_owned());
+            }
+        });
+        asked
     }
 
-    /// Whether a field is one of them, holds one of them or is inside one. An empty map asks for
-    /// itself, not for what is inside the live one.
+    /// Whether a field is one of them, holds one of them or is inside one.
     fn touches(&self, name: &str) -> bool {
-        self.0.iter().any(|(field, is_open)| {
-            path::covers(name, field) || !is_open && path::covers(field, name)
-        })
+        path::inside(&self.all, name).next().is_some() || path::is_covered(&self.closed, name)
     }
 }
 
 /// SHA-256, in hex, of what a live object holds in the fields a manifest sets.
 pub fn digest(manifest: &Value, live: &Value) -> String {
-    let mut hash = Sha256::new();
-    for path in leaves(manifest).keys() {
-        let value = value_at(live, path).unwrap_or(&Value::Null);
-        hash.update(format!("{path}={value}\n").as_bytes());
-    }
-    hex(&hash.finalize())
+    let mut sum = Sum::default();
+    walk(manifest, Some(live), &mut |field| {
+        sum.add(field.name, field.beside.unwrap_or(&Value::Null));
+    });
+    sum.hex()
 }
 
 /// SHA-256, in hex, of what a live object holds in the fields somebody owns there. A field that is
 /// taken over by another manager changes it, also if its value stays.
 pub fn digest_owned(owned: &BTreeSet<String>, live: &Value) -> String {
-    let mut hash = Sha256::new();
-    for (path, value) in leaves(live) {
-        let path = path.to_string();
-        if path::touches(owned, &path) {
-            hash.update(format!("{path}={value}\n").as_bytes());
+    let mut sum = Sum::default();
+    walk(live, None, &mut |field| {
+        if path::touches(owned, field.name) {
+            sum.add(field.name, field.value);
         }
+    });
+    sum.hex()
+}
+
+/// A digest over fields and their values.
+#[derive(Default)]
+struct Sum {
+    hash: Sha256,
+    line: String,
+}
+
+impl Sum {
+    fn add(&mut self, name: &str, value: &Value) {
+        self.line.clear();
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.line, "{name}={value}");
+        self.hash.update(self.line.as_bytes());
     }
-    hex(&hash.finalize())
+
+    fn hex(self) -> String {
+        hex(&self.hash.finalize())
+    }
 }
 
 /// Bytes in lower-case hex.

@@ -1,6 +1,7 @@
 //! One look at Kubernetes and each database, as data.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use db_engine::cluster::EngineKind;
 use db_engine::engine::Topology;
@@ -70,14 +71,32 @@ pub struct Observed {
 /// An object as the API server holds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LiveObject {
-    /// The object without `metadata.managedFields`.
-    pub value: Value,
+    /// The object without `metadata.managedFields`. Shared: looks are many, and objects large.
+    pub value: Arc<Value>,
     /// Who owns which fields, by manager; paths as [`crate::fields`] writes them.
     /// Ownership of the status sub-resource is left out.
-    pub managers: BTreeMap<String, BTreeSet<String>>,
+    pub managers: Arc<BTreeMap<String, BTreeSet<String>>>,
 }
 
+/// What nobody owns.
+static NO_FIELDS: BTreeSet<String> = BTreeSet::new();
+
 impl LiveObject {
+    /// An object of which nobody owns a field.
+    pub fn of(value: Value) -> Self {
+        Self { value: Arc::new(value), ..Self::default() }
+    }
+
+    /// Its value, to be changed; whoever shares it keeps it as it was.
+    pub fn value_mut(&mut self) -> &mut Value {
+        Arc::make_mut(&mut self.value)
+    }
+
+    /// The fields a manager owns.
+    pub fn owned_by(&self, manager: &str) -> &BTreeSet<String> {
+        self.managers.get(manager).unwrap_or(&NO_FIELDS)
+    }
+
     /// `metadata.uid`.
     pub fn uid(&self) -> &str {
         object::at(&self.value, "/metadata/uid").and_then(Value::as_str).unwrap_or_default()

@@ -119,7 +119,6 @@ async fn what_is_there<W: World>(
 /// Notes which manifests were applied whole: those of steps that are done, and of others if the
 /// object is wholly so, as when only what came of it was waited for in vain.
 fn note_applied(plan: &Plan, outcome: &Outcome, seen: &Observed, record: &mut Inventory) {
-    let none = BTreeSet::new();
     for (id, step) in &plan.steps {
         let (Action::Create { object, manifest } | Action::Update { object, manifest, .. }) =
             &step.action
@@ -130,7 +129,7 @@ fn note_applied(plan: &Plan, outcome: &Outcome, seen: &Observed, record: &mut In
         else {
             continue;
         };
-        let owned = live.managers.get(FIELD_MANAGER).unwrap_or(&none);
+        let owned = live.owned_by(FIELD_MANAGER);
         if outcome.done.contains(id) || fields::departures(manifest, &live.value, owned).is_empty()
         {
             item.note_applied(manifest);

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::path::{Element, Path, Shape, covers, shape_of};
+use super::path::{Element, Path, Shape, is_covered, shape_of};
 use super::{Asked, leaves, value_at};
 
 /// What a live object becomes when its owner applies a manifest: fields it sets are set, fields
 /// it owned and sets no more are removed, everything else stays.
 pub fn applied(live: &Value, manifest: &Value, owned: &BTreeSet<String>) -> Value {
     let mut result = live.clone();
-    let asked = Asked::of(&leaves(manifest));
+    let asked = Asked::of(manifest);
     let held: BTreeSet<Path> = leaves(live).into_keys().collect();
     let dropped = |path: &&Path| {
         let name = path.to_string();
-        owned.iter().any(|own| covers(own, &name)) && !asked.touches(&name)
+        is_covered(owned, &name) && !asked.touches(&name)
     };
     let dropped: BTreeSet<Path> = held.iter().filter(dropped).cloned().collect();
     for path in &dropped {

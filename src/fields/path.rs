@@ -38,14 +38,17 @@ pub enum Shape {
 /// and `-map-type` marks of the API's OpenAPI schema (v1.36) for the kinds tsinfra writes.
 pub fn shape_of(path: &Path) -> Shape {
     let Some(Element::Field(name)) = path.0.last() else { return Shape::Granular };
-    let inside = |what: &str| {
-        path.0.iter().any(|element| matches!(element, Element::Field(name) if name == what))
-    };
-    match name.as_str() {
+    let is_containers = |it: &Element| matches!(it, Element::Field(name) if name == "containers");
+    shape(name, || path.0.iter().any(is_containers))
+}
+
+/// The same by the last field's name, and whether it is somewhere inside `containers`.
+pub(super) fn shape(name: &str, in_containers: impl FnOnce() -> bool) -> Shape {
+    match name {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => {
             Shape::Keyed(&["name"])
         }
-        "ports" if inside("containers") => Shape::Keyed(&["containerPort", "protocol"]),
+        "ports" if in_containers() => Shape::Keyed(&["containerPort", "protocol"]),
         "ports" => Shape::Keyed(&["port", "protocol"]),
         "volumeMounts" => Shape::Keyed(&["mountPath"]),
         "topologySpreadConstraints" => Shape::Keyed(&["topologyKey", "whenUnsatisfiable"]),
@@ -66,11 +69,23 @@ pub fn covers(outer: &str, inner: &str) -> bool {
 /// Whether a path text names one of these fields, something inside one, or what one is inside of:
 /// whether one of them [`covers`] it or it covers one of them. Not every one of them is looked at.
 pub fn touches(fields: &BTreeSet<String>, path: &str) -> bool {
+    is_covered(fields, path) || inside(fields, path).next().is_some()
+}
+
+/// Whether one of these fields [`covers`] a path text. Not every one of them is looked at.
+pub fn is_covered(fields: &BTreeSet<String>, path: &str) -> bool {
     let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
-    let covered = ends.filter_map(|end| path.get(..end)).any(|outer| fields.contains(outer));
+    ends.filter_map(|end| path.get(..end)).any(|outer| fields.contains(outer))
+}
+
+/// Those of these fields that a path text [`covers`]. Not every one of them is looked at.
+pub fn inside<'a>(
+    fields: &'a BTreeSet<String>,
+    path: &'a str,
+) -> impl Iterator<Item = &'a String> + use<'a> {
     let from = (Bound::Included(path), Bound::Unbounded);
-    let mut beginning = fields.range::<str, _>(from).take_while(|field| field.starts_with(path));
-    covered || beginning.any(|field| covers(path, field))
+    let beginning = fields.range::<str, _>(from).take_while(move |it| it.starts_with(path));
+    beginning.filter(move |field| covers(path, field))
 }
 
 impl Element {
@@ -131,12 +146,13 @@ impl fmt::Display for Path {
     }
 }
 
+/// Whether a text stands in a path as it is, without quotes.
+pub(super) fn plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        };
         match self {
             Self::Field(name) if plain(name) => write!(f, ".{name}"),
             Self::Field(name) => write!(f, "[{}]", Value::from(name.as_str())),

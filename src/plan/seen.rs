@@ -1,7 +1,8 @@
 //! What a plan has seen of each object, and whether it is still so: what came, went, or was changed
 //! where it matters. Status, versions, other managers' entries and pods do not matter. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +34,9 @@ pub struct Seen {
 impl Seen {
     /// An object as it is.
     pub fn of(key: &ObjectKey, live: &LiveObject) -> Self {
-        let mut owned: BTreeSet<String> =
-            live.managers.get(FIELD_MANAGER).cloned().unwrap_or_default();
+        let mut owned = Cow::Borrowed(live.owned_by(FIELD_MANAGER));
         if key.kind == Kind::PersistentVolume {
-            owned.insert(RECLAIM.to_owned());
+            owned.to_mut().insert(RECLAIM.to_owned());
         }
         Self {
             uid: live.uid().to_owned(),

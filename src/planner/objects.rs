@@ -70,11 +70,11 @@ fn may_touch(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObj
 
 /// The fields in which a live object is not what its manifest asks for.
 pub fn departures(object: &DesiredObject, live: &LiveObject) -> Vec<String> {
-    fields::departures(&object.manifest, &live.value, &ours(live))
+    fields::departures(&object.manifest, &live.value, ours(live))
 }
 
-fn ours(live: &LiveObject) -> BTreeSet<String> {
-    live.managers.get(FIELD_MANAGER).cloned().unwrap_or_default()
+fn ours(live: &LiveObject) -> &BTreeSet<String> {
+    live.owned_by(FIELD_MANAGER)
 }
 
 /// Adds a change for every object that is new or different, or says why it cannot be.
@@ -178,7 +178,7 @@ pub fn changed_fields(
     let mut fields = match stored {
         Some(after) => differences(&live.value, after, conflicts),
         None => {
-            let after = merge::applied(&live.value, &object.manifest, &ours(live));
+            let after = merge::applied(&live.value, &object.manifest, ours(live));
             differences(&live.value, &after, conflicts)
         }
     };

@@ -2,6 +2,7 @@
 //! (DESIGN §9). A rule that is broken is said once, in a sentence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -34,7 +35,7 @@ pub struct Rules {
     namespace: String,
     wrong: BTreeSet<String>,
     /// Objects of others as they were when they were first seen.
-    foreign: BTreeMap<ObjectKey, Value>,
+    foreign: BTreeMap<ObjectKey, Arc<Value>>,
     /// Tiers whose claims must stay.
     keeping: BTreeSet<String>,
     /// Claims of such tiers, with their uids.
@@ -89,7 +90,7 @@ impl Rules {
         let theirs = cluster.objects.iter().filter(|(key, object)| {
             which(key) && key.kind != Kind::Namespace && !self.is_ours(&object.value)
         });
-        let theirs: Vec<(ObjectKey, Value)> =
+        let theirs: Vec<(ObjectKey, Arc<Value>)> =
             theirs.map(|(key, object)| (key.clone(), object.value.clone())).collect();
         self.foreign.extend(theirs);
     }

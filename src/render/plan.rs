@@ -98,8 +98,8 @@ fn heading(plan: &Plan) -> String {
         Purpose::Apply | Purpose::Destroy | Purpose::Refresh => {
             format!("{} stack", plan.purpose.verb())
         }
-        Purpose::Adopt => "adopt what is there into stack".to_owned(),
-        Purpose::Forget => "forget what is owned by stack".to_owned(),
+        Purpose::Adopt => "adopt into stack".to_owned(),
+        Purpose::Forget => "forget from stack".to_owned(),
     };
     format!("To {what} `{}` in namespace `{}` {}:", plan.stack, plan.namespace, place(plan))
 }

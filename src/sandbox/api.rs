@@ -11,8 +11,8 @@ use super::denial::Denial;
 use super::rules;
 use super::services;
 use super::values::{at, list, map_of, put, take, text};
-use crate::fields::path::covers;
-use crate::fields::{leaves, merge, satisfied, value_at};
+use crate::fields::path::{inside, is_covered, touches};
+use crate::fields::{merge, names, otherwise};
 use crate::object::{FIELD_MANAGER, Kind, ObjectKey};
 use crate::plan::change::Change;
 
@@ -57,10 +57,11 @@ pub(super) fn create(
     services::allocate(cluster, key, &mut value)?;
     cluster.insert(key, value, manager);
     if let Some(object) = cluster.objects.get_mut(key).map(Arc::make_mut) {
+        let managers = Arc::make_mut(&mut object.managers);
         if key.kind != Kind::Pod {
-            object.managers.insert(manager.to_owned(), owned_by_setting(&asked));
+            managers.insert(manager.to_owned(), owned_by_setting(&asked));
         }
-        object.managers.retain(|_, paths| !paths.is_empty());
+        managers.retain(|_, paths| !paths.is_empty());
     }
     Ok(())
 }
@@ -118,25 +119,25 @@ pub(super) fn apply(
         return Err(Denial::Conflict(key.clone(), conflicts));
     }
     let mut new = SimObject::clone(&live);
+    let managers = Arc::make_mut(&mut new.managers);
     for (manager, path) in &conflicts {
-        if let Some(paths) = new.managers.get_mut(manager) {
+        if let Some(paths) = managers.get_mut(manager) {
             paths.remove(path);
         }
     }
     let of_others = |path: &String| {
-        new.managers.iter().any(|(manager, paths)| {
-            manager != FIELD_MANAGER && paths.iter().any(|other| covers(other, path))
-        })
+        let mut others = managers.iter().filter(|(manager, _)| *manager != FIELD_MANAGER);
+        others.any(|(_, paths)| is_covered(paths, path))
     };
     // Who owns an empty map does not own what others put into it.
-    let names: Vec<String> = leaves(&live.value).keys().map(ToString::to_string).collect();
-    let is_filled = |path: &&String| names.iter().any(|name| name != *path && covers(path, name));
+    let names = names(&live.value);
+    let is_filled = |path: &&String| inside(&names, path).any(|name| name != *path);
     let owned = live.managers.get(FIELD_MANAGER).into_iter().flatten();
     let owned = owned.filter(|path| !of_others(path) && !is_filled(path));
     let owned: BTreeSet<String> = owned.cloned().collect();
-    new.value = merge::applied(&live.value, &manifest, &owned);
-    new.managers.insert(FIELD_MANAGER.to_owned(), owned_by_setting(&manifest));
-    new.managers.retain(|_, paths| !paths.is_empty());
+    new.value = Arc::new(merge::applied(&live.value, &manifest, &owned));
+    managers.insert(FIELD_MANAGER.to_owned(), owned_by_setting(&manifest));
+    managers.retain(|_, paths| !paths.is_empty());
     commit(cluster, key, &live, new)
 }
 
@@ -149,9 +150,10 @@ pub(super) fn edit(
 ) -> Result<(), Denial> {
     let live = cluster.shared(key).ok_or_else(|| gone(key))?;
     let mut new = SimObject::clone(&live);
-    merge_patch(&mut new.value, patch);
-    keep_what_nobody_edits(&live.value, &mut new.value);
-    defaults::fill_in(key, &mut new.value);
+    let value = new.value_mut();
+    merge_patch(value, patch);
+    keep_what_nobody_edits(&live.value, value);
+    defaults::fill_in(key, value);
     transfer(manager, &live.value, &mut new);
     commit(cluster, key, &live, new)
 }
@@ -233,15 +235,8 @@ fn sent(key: &ObjectKey, manifest: &Value) -> Result<Value, Denial> {
 
 /// Fields a manifest would change that others own.
 fn conflicts(live: &SimObject, manifest: &Value) -> Vec<(String, String)> {
-    let changes: Vec<String> = leaves(manifest)
-        .iter()
-        .filter(|(path, asked)| {
-            !value_at(&live.value, path).is_some_and(|live| satisfied(path, asked, live))
-        })
-        .map(|(path, _)| path.to_string())
-        .collect();
-    let touched =
-        |path: &String| changes.iter().any(|change| covers(path, change) || covers(change, path));
+    let changes = otherwise(manifest, &live.value);
+    let touched = |path: &String| touches(&changes, path);
     let others = live.managers.iter().filter(|(manager, _)| *manager != FIELD_MANAGER);
     others
         .flat_map(|(manager, paths)| {
@@ -258,18 +253,19 @@ fn commit(
     old: &SimObject,
     mut new: SimObject,
 ) -> Result<(), Denial> {
-    defaults::fill_in(key, &mut new.value);
-    services::drop_what_the_type_has_not(key, &mut new.value);
-    rules::check(key, &new.value)?;
-    rules::check_change(cluster, key, &old.value, &new.value)?;
-    services::allocate(cluster, key, &mut new.value)?;
+    let value = new.value_mut();
+    defaults::fill_in(key, value);
+    services::drop_what_the_type_has_not(key, value);
+    rules::check(key, value)?;
+    rules::check_change(cluster, key, &old.value, value)?;
+    services::allocate(cluster, key, value)?;
     if new == *old {
         return Ok(());
     }
     if let Some(generation) = old.value.pointer("/metadata/generation").and_then(Value::as_i64)
         && old.value.get("spec") != new.value.get("spec")
     {
-        put(&mut new.value, &["metadata", "generation"], json!(generation + 1));
+        put(new.value_mut(), &["metadata", "generation"], json!(generation + 1));
     }
     cluster.replace(key, new);
     Ok(())

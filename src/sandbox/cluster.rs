@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::trouble::Trouble;
 use super::values::{put, text};
-use crate::fields::path::{Path, touches};
-use crate::fields::{hex, leaves};
+use crate::fields::path::touches;
+use crate::fields::walk::walk;
+use crate::fields::{hex, names};
 use crate::object::{Kind, ObjectKey, at};
 use crate::observed::EventNote;
 
@@ -56,9 +57,16 @@ pub struct Cluster {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimObject {
     /// The object, without `metadata.managedFields`.
-    pub value: Value,
+    pub value: Arc<Value>,
     /// Field paths by manager; the status belongs to nobody.
-    pub managers: BTreeMap<String, BTreeSet<String>>,
+    pub managers: Arc<BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl SimObject {
+    /// Its value, to be changed; whoever shares it keeps it as it was.
+    pub fn value_mut(&mut self) -> &mut Value {
+        Arc::make_mut(&mut self.value)
+    }
 }
 
 /// How far a pod has come on its node.
@@ -120,7 +128,7 @@ impl Cluster {
 
     /// An object's value, if it is there.
     pub fn get(&self, key: &ObjectKey) -> Option<&Value> {
-        self.objects.get(key).map(|object| &object.value)
+        self.objects.get(key).map(|object| &*object.value)
     }
 
     /// An object as it is now, to look at while the world changes.
@@ -137,7 +145,7 @@ impl Cluster {
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Value)> {
         let start = ObjectKey { kind, namespace: None, name: String::new() };
         let of_kind = self.objects.range(start..).take_while(move |(key, _)| key.kind == kind);
-        of_kind.map(|(key, object)| (key, &object.value))
+        of_kind.map(|(key, object)| (key, &*object.value))
     }
 
     /// Virtual time as Kubernetes writes it.
@@ -172,14 +180,14 @@ impl Cluster {
             put(&mut value, &["metadata", "generation"], json!(1));
         }
         let managers = BTreeMap::from([(manager.to_owned(), owned)]);
-        self.replace(key, SimObject { value, managers });
+        self.replace(key, SimObject { value: Arc::new(value), managers: Arc::new(managers) });
     }
 
     /// Stores an object under a new `resourceVersion`.
     pub(super) fn replace(&mut self, key: &ObjectKey, mut object: SimObject) {
         self.revision += 1;
         let version = json!(self.revision.to_string());
-        put(&mut object.value, &["metadata", "resourceVersion"], version);
+        put(object.value_mut(), &["metadata", "resourceVersion"], version);
         self.objects.insert(key.clone(), Arc::new(object));
     }
 
@@ -188,7 +196,7 @@ impl Cluster {
     pub(super) fn change(&mut self, manager: &str, key: &ObjectKey, edit: impl FnOnce(&mut Value)) {
         let Some(old) = self.objects.get(key) else { return };
         let mut new = SimObject::clone(old);
-        edit(&mut new.value);
+        edit(new.value_mut());
         if new.value != old.value {
             if keeps_owners(key) {
                 transfer(manager, &old.value, &mut new);
@@ -201,10 +209,10 @@ impl Cluster {
     pub(super) fn set_status(&mut self, key: &ObjectKey, place: &[&str], status: Value) {
         let whole: Vec<&str> = ["status"].iter().chain(place).copied().collect();
         let Some(old) = self.objects.get(key) else { return };
-        let found = whole.iter().try_fold(&old.value, |value, name| value.get(*name));
+        let found = whole.iter().try_fold(&*old.value, |value, name| value.get(*name));
         if found != Some(&status) {
             let mut new = SimObject::clone(old);
-            put(&mut new.value, &whole, status);
+            put(new.value_mut(), &whole, status);
             self.replace(key, new);
         }
     }
@@ -259,24 +267,26 @@ pub(super) fn uid(value: &Value) -> &str {
 
 /// The fields a manager owns that sends this object: all it sets but its name.
 pub(super) fn owned_by_setting(value: &Value) -> BTreeSet<String> {
-    let names = leaves(value).into_keys().map(|path| path.to_string());
-    names.filter(|path| path != ".metadata.name" && path != ".metadata.namespace").collect()
+    let mut names = names(value);
+    names.retain(|name| name != ".metadata.name" && name != ".metadata.namespace");
+    names
 }
 
 /// Gives a manager every field that is not as it was, as the API server does for writes that are
 /// not server-side apply; fields that are gone are nobody's.
 pub(super) fn transfer(manager: &str, old: &Value, new: &mut SimObject) {
-    let (before, after) = (leaves(old), leaves(&new.value));
-    let changed: BTreeSet<String> = after
-        .iter()
-        .filter(|(path, value)| before.get(path) != Some(value))
-        .map(|(path, _)| path.to_string())
-        .collect();
-    let names: BTreeSet<String> = after.keys().map(Path::to_string).collect();
+    let (mut names, mut changed) = (BTreeSet::new(), BTreeSet::new());
+    walk(&new.value, Some(old), &mut |field| {
+        names.insert(field.name.to_owned());
+        if field.beside != Some(field.value) {
+            changed.insert(field.name.to_owned());
+        }
+    });
     let stays = |path: &String| touches(&names, path) && !touches(&changed, path);
-    for paths in new.managers.values_mut() {
+    let managers = Arc::make_mut(&mut new.managers);
+    for paths in managers.values_mut() {
         paths.retain(stays);
     }
-    new.managers.entry(manager.to_owned()).or_default().extend(changed);
-    new.managers.retain(|_, paths| !paths.is_empty());
+    managers.entry(manager.to_owned()).or_default().extend(changed);
+    managers.retain(|_, paths| !paths.is_empty());
 }

@@ -50,7 +50,7 @@ pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::Pod) {
         let stage = cluster.pods.get(&key).map(|life| life.stage);
         let busy = |pod: &&Value| stage != Some(Stage::Ready) || leaving(pod);
-        let Some(held) = cluster.shared(&key).filter(|pod| busy(&&pod.value)) else { continue };
+        let Some(held) = cluster.shared(&key).filter(|pod| busy(&&*pod.value)) else { continue };
         let pod = &held.value;
         if cluster.trouble.is_away(text(pod, "/spec/nodeName"), cluster.clock_ms) {
             continue;

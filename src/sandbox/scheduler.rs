@@ -33,7 +33,7 @@ impl Why {
 pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::Pod) {
         let waits = |pod: &&Value| text(pod, "/spec/nodeName").is_empty() && !leaving(pod);
-        let Some(held) = cluster.shared(&key).filter(|pod| waits(&&pod.value)) else { continue };
+        let Some(held) = cluster.shared(&key).filter(|pod| waits(&&*pod.value)) else { continue };
         let pod = &held.value;
         match choose(cluster, &key, pod) {
             Ok((node, bindings)) => {

@@ -169,7 +169,7 @@ fn statuses(text: &str) -> Vec<(&'static str, String)> {
         let metadata = json!({ "name": "demo-data-0", "annotations": note, "labels": note });
         let value = json!({ "metadata": metadata, "spec": spec, "status": pod });
         let mut put = |kind, name: &str, value| {
-            let live = LiveObject { value, managers: BTreeMap::new() };
+            let live = LiveObject::of(value);
             seen.objects.insert(ObjectKey::within(kind, "quickstart", name), live);
         };
         put(Kind::Pod, "demo-data-0", value);

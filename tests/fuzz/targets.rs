@@ -177,7 +177,7 @@ fn record(bytes: &[u8]) {
 /// A Lease: somebody's, nobody's, and never one that is written otherwise than it is read.
 fn lease(bytes: &[u8]) {
     let Ok(value) = serde_json::from_slice(bytes) else { return };
-    let lease = LiveObject { value, managers: BTreeMap::new() };
+    let lease = LiveObject::of(value);
     let mut watch = Watch::default();
     for seconds in [0, 59, 61, u64::MAX] {
         if let Turn::Free { epoch, .. } = watch.judge(Some(&lease), Duration::from_secs(seconds)) {
@@ -188,7 +188,7 @@ fn lease(bytes: &[u8]) {
     clean("a holder", &render::outcome::held_by(&lock));
     shown::json(&render::json::lock_wait(&lock));
     let value = lock.to_lease("tsdb", "plant");
-    let again = Lock::from_lease(&LiveObject { value, managers: BTreeMap::new() });
+    let again = Lock::from_lease(&LiveObject::of(value));
     assert_eq!(again, Some(lock));
 }
 

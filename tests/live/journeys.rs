@@ -44,7 +44,7 @@ macro_rules! journeys {
     };
 }
 
-journeys!(growing, keeping, refused, saved, killed, waiting, locked, mended, renamed);
+journeys!(growing, keeping, refused, saved, killed, waiting, locked, mended, moved);
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
 const LOCAL: &str = include_str!("stacks/local.toml");
@@ -252,13 +252,13 @@ fn mended(stage: &dyn Stage, told: &mut Transcript<'_>) {
 }
 
 /// Parts of a stack get other names, are let go and come back, and no member ever notices.
-fn renamed(stage: &dyn Stage, told: &mut Transcript<'_>) {
-    let stack = named(CLOUD, "renamed");
+fn moved(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(CLOUD, "moved");
     stage.write("stack.toml", &stack);
     stage.tsinfra(&["apply", "--auto-approve"]);
     let pods = || {
         let pods =
-            List { kind: Kind::Pod, namespace: Some("renamed".to_owned()), labels: Labels::new() };
+            List { kind: Kind::Pod, namespace: Some("moved".to_owned()), labels: Labels::new() };
         let seen = stage.look(&Scope { lists: vec![pods], ..Scope::default() });
         let uids = seen.objects.iter().map(|(key, pod)| (key.clone(), pod.uid().to_owned()));
         uids.collect::<BTreeMap<ObjectKey, String>>()
@@ -286,14 +286,14 @@ fn renamed(stage: &dyn Stage, told: &mut Transcript<'_>) {
     let stack = stack.replacen("nodes = 3 # data", "nodes = 4 # data", 1);
     stage.write("stack.toml", &stack);
     told.run(&["apply", "--auto-approve"]);
-    told.state("renamed", "renamed");
+    told.state("moved", "moved");
 
     told.remark("the cluster is let go");
     let alone = stack.split("[cluster.").next().unwrap_or_default();
     stage.write("alone.toml", alone);
     told.run(&["forget", "stack.toml", "cluster.shop", "--auto-approve"]);
     told.run(&["forget", "alone.toml", "cluster.shop", "--auto-approve"]);
-    told.state("renamed", "renamed");
+    told.state("moved", "moved");
     told.run(&["plan", "alone.toml", "--detailed-exitcode"]);
 
     told.remark("and taken back");
@@ -303,5 +303,5 @@ fn renamed(stage: &dyn Stage, told: &mut Transcript<'_>) {
     let after = pods();
     assert!(before.iter().all(|(pod, uid)| after.get(pod) == Some(uid)), "{before:#?} {after:#?}");
     stage.tsinfra(&["destroy", "--auto-approve"]);
-    told.state("renamed", "renamed");
+    told.state("moved", "moved");
 }

@@ -1,7 +1,7 @@
 //! When a step is done, and why it is not yet: judged from what is seen, without the known traps.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use db_engine::engine::{MemberState, Topology, TopologyMember};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn key(kind: Kind, name: &str) -> ObjectKey {
 }
 
 fn put(seen: &mut Observed, kind: Kind, name: &str, value: Value) {
-    let live = LiveObject { value, managers: BTreeMap::new() };
+    let live = LiveObject::of(value);
     seen.objects.insert(key(kind, name), live);
 }
 
@@ -58,7 +58,7 @@ fn rolled(replicas: u32) -> Observed {
 }
 
 fn change(seen: &mut Observed, kind: Kind, name: &str, edit: impl FnOnce(&mut Value)) {
-    edit(&mut seen.objects.get_mut(&key(kind, name)).unwrap().value);
+    edit(seen.objects.get_mut(&key(kind, name)).unwrap().value_mut());
 }
 
 fn until_rolled(replicas: u32) -> Until {

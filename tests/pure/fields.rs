@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tsinfra::fields::path::{covers, touches};
-use tsinfra::fields::{departures, digest, leaves, merge::applied, owned_paths};
+use tsinfra::fields::walk::walk;
+use tsinfra::fields::{departures, digest, leaves, merge::applied, owned_paths, value_at};
 
 /// The fields a manager owns after it sent a manifest: all that are in it.
 fn owned_by(manifest: &Value) -> BTreeSet<String> {
@@ -90,6 +91,23 @@ proptest! {
     #![proptest_config(config())]
 
     /// What was applied departs in nothing, and applying it again changes nothing.
+    #[test]
+    fn a_walk_visits_the_leaves_in_their_order_with_what_is_beside_them(
+        (asked, other) in (manifests(), manifests()),
+    ) {
+        let (asked, other) = (with_foreign_fields(asked), with_foreign_fields(other));
+        let mut visited = Vec::new();
+        walk(&asked, Some(&other), &mut |field| {
+            visited.push((field.name.to_owned(), field.value.clone(), field.beside.cloned()));
+        });
+        let leaves = leaves(&asked).into_iter();
+        let expected = leaves.map(|(path, value)| {
+            let beside = value_at(&other, &path).cloned();
+            (path.to_string(), value, beside)
+        });
+        prop_assert_eq!(visited, expected.collect::<Vec<_>>());
+    }
+
     #[test]
     fn applying_ends_all_departures_and_once_is_enough(
         before in manifests(), after in manifests(),

@@ -148,7 +148,7 @@ fn shape(sandbox: &Sandbox) -> BTreeMap<String, Value> {
         ours(&object.value) && !matches!(key.kind, Kind::ConfigMap | Kind::Lease)
     });
     let strip_all = |(key, object): (&ObjectKey, &std::sync::Arc<tsinfra::sandbox::SimObject>)| {
-        let mut value = object.value.clone();
+        let mut value = Value::clone(&object.value);
         strip(&mut value);
         let labels = value["metadata"]["labels"].clone();
         value["metadata"] = labels;

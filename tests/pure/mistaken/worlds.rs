@@ -169,7 +169,7 @@ impl<'a> Twisted<'a> {
         match self.twist {
             Twist::Robs => seen.objects.retain(|key, live| {
                 if key.kind == Kind::Lease {
-                    live.value["spec"]["holderIdentity"] = json!("");
+                    live.value_mut()["spec"]["holderIdentity"] = json!("");
                 }
                 true
             }),
@@ -178,12 +178,12 @@ impl<'a> Twisted<'a> {
                 let leases = seen.objects.iter_mut().filter(|(key, _)| key.kind == Kind::Lease);
                 for (_, live) in leases.filter(|(_, live)| Lock::from_lease(live).is_some()) {
                     let version = format!("{}", self.version.get());
-                    live.value["metadata"]["resourceVersion"] = json!(version);
+                    live.value_mut()["metadata"]["resourceVersion"] = json!(version);
                 }
             }
             Twist::ReadyIsDone => {
                 for (key, live) in &mut seen.objects {
-                    let value = &mut live.value;
+                    let value = live.value_mut();
                     if key.kind == Kind::StatefulSet {
                         value["status"]["observedGeneration"] =
                             value["metadata"]["generation"].clone();

@@ -296,7 +296,7 @@ fn version(number: u64) -> LiveObject {
         "metadata": { "resourceVersion": number.to_string() },
         "spec": { "holderIdentity": "anna" },
     });
-    LiveObject { value, ..LiveObject::default() }
+    LiveObject::of(value)
 }
 
 proptest! {

@@ -52,7 +52,7 @@ fn set(value: &mut Value, path: &Path, new: Value) {
 }
 
 fn value<'a>(cluster: &'a mut Cluster, key: &ObjectKey) -> &'a mut Value {
-    &mut std::sync::Arc::make_mut(cluster.objects.get_mut(key).unwrap()).value
+    std::sync::Arc::make_mut(cluster.objects.get_mut(key).unwrap()).value_mut()
 }
 
 /// The fields of an object that tsinfra owns.
@@ -113,7 +113,7 @@ fn what_came_is_named() {
             ObjectKey::global(kind, name)
         };
         let value = json!({ "metadata": { "name": name, "uid": "n", "labels": labels } });
-        (key, tsinfra::sandbox::SimObject { value, ..Default::default() })
+        (key, tsinfra::sandbox::SimObject { value: value.into(), ..Default::default() })
     };
     for kind in [
         Kind::Service,
@@ -141,7 +141,7 @@ fn what_came_is_named() {
     }
     // A stranger's object is not.
     let (key, mut object) = ours(Kind::Service, "new-one");
-    object.value["metadata"]["labels"][LABEL_STACK] = json!("another");
+    object.value_mut()["metadata"]["labels"][LABEL_STACK] = json!("another");
     assert_eq!(
         verdict(&world, &plan, |cluster| drop(cluster.objects.insert(key, object.into()))),
         None
@@ -155,11 +155,13 @@ fn what_does_not_matter_makes_no_plan_stale() {
     for key in plan.basis.objects.keys() {
         let why = verdict(&world, &plan, |cluster| {
             let object = std::sync::Arc::make_mut(cluster.objects.get_mut(key).unwrap());
-            object.value["status"] = json!({ "phase": "Other", "replicas": 77 });
-            object.value["metadata"]["resourceVersion"] = json!("999999");
-            object.value["metadata"]["annotations"]["someone.example.org/note"] = json!("hello");
+            object.value_mut()["status"] = json!({ "phase": "Other", "replicas": 77 });
+            object.value_mut()["metadata"]["resourceVersion"] = json!("999999");
+            object.value_mut()["metadata"]["annotations"]["someone.example.org/note"] =
+                json!("hello");
             let theirs = [".metadata.annotations".to_owned(), ".spec.replicas".to_owned()];
-            object.managers.insert("kubectl".to_owned(), theirs.into());
+            let managers = std::sync::Arc::make_mut(&mut object.managers);
+            managers.insert("kubectl".to_owned(), theirs.into());
         });
         assert_eq!(why, None, "{key}");
     }

@@ -99,7 +99,7 @@ impl Watched {
     pub(super) fn begun(&self) -> BTreeSet<String> {
         let snapshot = self.sandbox.snapshot();
         let lease = snapshot.of_kind(Kind::Lease).next().map(|(_, lease)| lease.clone());
-        let lease = LiveObject { value: lease.unwrap_or_default(), ..LiveObject::default() };
+        let lease = LiveObject::of(lease.unwrap_or_default());
         Lock::from_lease(&lease).map(|lock| lock.begun).unwrap_or_default()
     }
 }

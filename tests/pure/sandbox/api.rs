@@ -148,7 +148,7 @@ fn a_preview_shows_what_is_then_stored_and_stores_nothing() {
     let seen = preview(&sandbox, &object, set(4, "cloud", "db:2"), false);
     assert_eq!(before, bytes(&sandbox));
     update(&sandbox, &object, set(4, "cloud", "db:2"), false).unwrap();
-    assert_eq!(seen, Preview::Stored(live(&sandbox, &object).unwrap().value));
+    assert_eq!(seen, Preview::Stored(Value::clone(&live(&sandbox, &object).unwrap().value)));
 }
 
 #[test]
