@@ -9,6 +9,9 @@ use clap::Parser;
 use tsinfra::rehearsal::matrix::{Operation, operations};
 use tsinfra::rehearsal::soak::{Place, drawn, every_place, try_all};
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Try plans under faults, on every stack of the folder `stacks`.
 #[derive(Parser)]
 struct Arguments {

@@ -234,9 +234,19 @@ pub type Labels = BTreeMap<String, String>;
 /// said. Unlike [`Value::pointer`], which makes a text of each name, this costs no memory; simulated
 /// worlds ask it some hundred thousand times a second.
 pub fn at<'a>(value: &'a Value, place: &str) -> Option<&'a Value> {
-    place.split('/').skip(1).try_fold(value, |value, name| match value {
-        Value::Object(map) => map.get(name),
-        Value::Array(list) => list.get(name.parse::<usize>().ok()?),
-        _ => None,
-    })
+    let mut value = value;
+    let mut rest = place.strip_prefix('/')?;
+    loop {
+        let end = rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len());
+        let name = rest.get(..end)?;
+        value = match value {
+            Value::Object(map) => map.get(name)?,
+            Value::Array(list) => list.get(name.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+        match rest.get(end + 1..) {
+            Some(further) => rest = further,
+            None => return Some(value),
+        }
+    }
 }

@@ -99,8 +99,10 @@ async fn what_is_there<W: World>(
         Some(live) => item.uid == live.uid() || live.label(LABEL_STACK) == Some(&plan.stack),
         None => doubtful.contains(key),
     });
-    // Claims are made by their StatefulSets, not by steps; by one that was let go, they are not ours.
-    let ours = |set: &ObjectKey| record.items.get(set).is_some_and(|item| !item.released);
+    // Claims are made by their StatefulSets, not by steps, and may outlive them; those of one that was
+    // let go are not ours.
+    let sets = &plan.inventory.items;
+    let ours = |set: &ObjectKey| sets.get(set).is_some_and(|item| !item.released);
     let claims = seen.of_kind(Kind::PersistentVolumeClaim).map(|(key, _)| key);
     let claims: Vec<&ObjectKey> =
         claims.filter(|claim| claim.set_of_claim().is_some_and(|set| ours(&set))).collect();

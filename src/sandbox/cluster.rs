@@ -51,6 +51,20 @@ pub struct Cluster {
     /// What goes wrong at present.
     #[serde(default)]
     pub trouble: Trouble,
+    /// At which revision no controller had anything to do.
+    #[serde(skip)]
+    settled: Settled,
+}
+
+/// The revision at which no controller had anything to do, if there was one: a note that saves work, and
+/// no part of the state.
+#[derive(Clone, Copy, Debug, Default)]
+struct Settled(Option<u64>);
+
+impl PartialEq for Settled {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// An object and who owns its fields.
@@ -123,7 +137,18 @@ impl Cluster {
             databases: BTreeMap::new(),
             events: Vec::new(),
             trouble: Trouble::default(),
+            settled: Settled::default(),
         }
+    }
+
+    /// Whether no controller has anything to do as long as nothing changes.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.0 == Some(self.revision)
+    }
+
+    /// Notes that no controller had anything to do.
+    pub(super) fn settle(&mut self) {
+        self.settled = Settled(Some(self.revision));
     }
 
     /// An object's value, if it is there.

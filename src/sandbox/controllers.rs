@@ -36,19 +36,30 @@ fn is_at_rest(cluster: &Cluster) -> bool {
         && !cluster.of_kind(Kind::Pod).any(|(_, pod)| leaving(pod))
 }
 
-/// Lets one tick pass.
+/// Lets one tick pass. Only nodes do anything because of the hour: where the last look of all others
+/// changed nothing, and nothing was changed since, they are not asked again.
 pub(super) fn tick(cluster: &mut Cluster, ms: u64) {
+    let is_quiet = cluster.is_settled() && cluster.trouble.is_over(cluster.clock_ms);
+    let before = cluster.revision;
     cluster.clock_ms += ms;
-    empty_leaving_namespaces(cluster);
-    stateful_sets::collect_orphans(cluster);
-    stateful_sets::run(cluster);
-    scheduler::run(cluster);
+    if !is_quiet {
+        empty_leaving_namespaces(cluster);
+        stateful_sets::collect_orphans(cluster);
+        stateful_sets::run(cluster);
+        scheduler::run(cluster);
+    }
     nodes::run(cluster);
+    if is_quiet && cluster.revision == before {
+        return;
+    }
     volumes::run(cluster);
     services::run(cluster);
     databases::forget_the_gone(cluster);
     stateful_sets::report(cluster);
     budgets::run(cluster);
+    if cluster.revision == before {
+        cluster.settle();
+    }
 }
 
 /// Removes what is in a namespace that is being deleted, then the namespace.

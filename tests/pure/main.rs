@@ -10,3 +10,7 @@ mod planner;
 mod sandbox;
 mod simulated;
 mod stacks;
+
+/// Trials live whole lives of clusters by the thousand; a quarter of their time went into memory.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
