@@ -92,6 +92,14 @@ fn ready_counts_during_a_scale_in_are_not_done() {
     assert_eq!(judge(&until_rolled(1), &seen), Progress::Done);
 }
 
+/// One that is not ready, beside as many as were asked for that are.
+#[test]
+fn a_pod_too_many_is_not_done() {
+    let mut seen = rolled(3);
+    change(&mut seen, Kind::StatefulSet, "hot", |set| set["status"]["replicas"] = json!(4));
+    assert!(matches!(judge(&until_rolled(3), &seen), Progress::Going { .. }));
+}
+
 #[test]
 fn a_status_of_an_older_generation_says_nothing() {
     let mut seen = rolled(3);

@@ -2,6 +2,7 @@
 //! life of a cluster tells that one of them is gone.
 
 mod data;
+mod ends;
 mod members;
 mod runs;
 
@@ -199,6 +200,25 @@ fn what_is_being_deleted_is_not_even_previewed() {
     assert!(drafts(&seen).iter().any(|draft| draft.object == set));
     value(&mut seen, &set)["metadata"]["deletionTimestamp"] = json!("t");
     assert!(!drafts(&seen).iter().any(|draft| draft.object == set));
+}
+
+/// A tier that chooses machines by label promises a volume to each member: only the live machines tell
+/// whether it can.
+#[test]
+fn a_tier_of_labelled_machines_has_a_volume_for_each_member() {
+    let disks = "kind = \"local\"\nnodes = { disks = \"fast\" }\npath = \"/mnt/{index}\"\n\
+                 per_node = 2\ncapacity = \"50Gi\"\nreclaim = \"retain\"\n\n[cluster.history]\n";
+    let (before, after) = STACK.split_once("kind        = \"csi\"").unwrap();
+    let after = after.split_once("[cluster.history]\n").unwrap().1;
+    let stack = stack(&format!("{before}{disks}{after}"));
+    for (machines, refused) in [(2, true), (3, false)] {
+        let world = sandbox();
+        let labels: Labels = [("disks".to_owned(), "fast".to_owned())].into();
+        let nodes = (0..machines).map(|n| (format!("fast-{n}"), labels.clone())).collect();
+        world.furnish(&Furniture { nodes, ..Furniture::default() });
+        let expected = if refused { vec![("volumes", "storage.cloud")] } else { Vec::new() };
+        assert_eq!(rules(&plan(&world, &stack)), expected, "{machines} machines, 6 members");
+    }
 }
 
 /// Rule 10: the id of a database is on record from the first plan that sees it.

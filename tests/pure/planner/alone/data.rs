@@ -142,3 +142,21 @@ fn a_volume_is_purged_only_as_it_was_condemned_and_once_it_is_released() {
         assert!(hold(&live).is_err(), "{live}");
     }
 }
+
+/// Rule 8: a volume whose driver failed on it holds who knows what, also where no claim is left.
+#[test]
+fn a_failed_volume_is_kept() {
+    let (world, stack) = (sandbox(), stack(include_str!("../cases/first-apply-local/stack.toml")));
+    apply_all(&world, &stack);
+    let volume = world.snapshot().keys_of(Kind::PersistentVolume)[0].clone();
+    for (phase, stays) in [("Available", false), ("Failed", true)] {
+        let end = plan_of(&world, &stack, Purpose::Destroy, |seen| {
+            let volume = value(seen, &volume);
+            volume["spec"].as_object_mut().unwrap().remove("claimRef");
+            volume["status"]["phase"] = json!(phase);
+        });
+        let operation = end.changes[&volume].operation;
+        assert_eq!(operation == Operation::Keep, stays, "{phase}: {operation:?}");
+        assert_eq!(end.steps.contains_key(&id(&format!("delete/{volume}"))), !stays, "{phase}");
+    }
+}

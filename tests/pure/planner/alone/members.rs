@@ -144,3 +144,24 @@ fn a_stuck_pod_is_deleted_after_the_change_that_mends_it_was_heard() {
     let deletion = &mend.steps[&id("delete/Pod/tsdb/history-config-2")];
     assert!(deletion.after.contains(&update), "{deletion:#?}");
 }
+
+/// A pool that is still coming back is waited for by those that restart, and waits for none of them:
+/// they would wait for each other.
+#[test]
+fn a_pool_that_is_coming_back_waits_for_none_that_waits_for_it() {
+    let before = two_pools(0);
+    let world = sandbox();
+    apply_all(&world, &before);
+    // Of the storing pools only the first is changed, and the second is not whole yet.
+    let mut after = before.clone();
+    let pools = &mut after.clusters.get_mut("alpha").unwrap().pools;
+    pools.get_mut("hot").unwrap().pod.labels.insert("tier".to_owned(), "first".to_owned());
+    let warm = within(Kind::StatefulSet, "alpha-warm");
+    let change = plan_of(&world, &after, Purpose::Apply, |seen| {
+        value(seen, &warm)["status"]["updatedReplicas"] = json!(1);
+    });
+    let (update, ready) = (id("update/StatefulSet/tsdb/alpha-hot"), id(&format!("ready/{warm}")));
+    assert!(change.steps[&update].after.contains(&ready), "{:#?}", change.steps[&update]);
+    assert!(!change.steps[&ready].after.contains(&update), "{:#?}", change.steps[&ready]);
+    assert!(change.order().is_ok());
+}

@@ -15,7 +15,7 @@ use tsinfra::apply::step::End;
 const SECOND: &str = "a-second-cluster";
 
 /// Somebody takes the lock away.
-fn steal(world: &Sandbox) {
+pub(super) fn steal(world: &Sandbox) {
     let stolen = json!({ "spec": { "holderIdentity": "carla", "leaseTransitions": 9 } });
     let key = Lock::key("tsdb", "plant");
     world.disturb(|cluster| cluster.edit_as("carla", &key, &stolen).unwrap());
@@ -32,28 +32,28 @@ fn found_another(world: &Sandbox) {
     });
 }
 
-fn record(world: &Sandbox) -> Option<Inventory> {
+pub(super) fn record(world: &Sandbox) -> Option<Inventory> {
     let map = world.snapshot().get(&Inventory::key("tsdb", "plant")).cloned();
     map.map(|map| Inventory::from_config_map(&map).unwrap())
 }
 
-fn larger() -> Stack {
+pub(super) fn larger() -> Stack {
     stack(&STACK.replacen("memory = \"8Gi\"", "memory = \"10Gi\"", 1))
 }
 
 /// A world in which something goes wrong with one kind of request.
-struct Odd<'a> {
-    world: &'a Sandbox,
-    perform: &'a dyn Fn(&Action) -> Option<Refused>,
-    keep: &'a dyn Fn(&Inventory) -> Option<Refused>,
-    swap: &'a dyn Fn(&Value) -> Option<Refused>,
+pub(super) struct Odd<'a> {
+    pub(super) world: &'a Sandbox,
+    pub(super) perform: &'a dyn Fn(&Action) -> Option<Refused>,
+    pub(super) keep: &'a dyn Fn(&Inventory) -> Option<Refused>,
+    pub(super) swap: &'a dyn Fn(&Value) -> Option<Refused>,
     /// Whether looks of such a scope fail.
-    blind: &'a dyn Fn(&Scope) -> bool,
+    pub(super) blind: &'a dyn Fn(&Scope) -> bool,
 }
 
 impl<'a> Odd<'a> {
     /// Nothing goes wrong yet.
-    fn over(world: &'a Sandbox) -> Self {
+    pub(super) fn over(world: &'a Sandbox) -> Self {
         Self { world, perform: &|_| None, keep: &|_| None, swap: &|_| None, blind: &|_| false }
     }
 }
@@ -95,7 +95,7 @@ impl World for Odd<'_> {
     }
 }
 
-fn unknown() -> Refused {
+pub(super) fn unknown() -> Refused {
     Refused::Unknown("the answer was lost".to_owned())
 }
 
