@@ -11,7 +11,7 @@ use tsinfra::inventory::{Inventory, apply_set_id};
 use tsinfra::object::{LABEL_CLUSTER, LABEL_PART_OF};
 use tsinfra::observed::{LiveObject, Observed};
 use tsinfra::plan::step::{Action, Expect, Step, StepId};
-use tsinfra::plan::{Basis, Membership};
+use tsinfra::plan::{Basis, Membership, saved};
 use tsinfra::planner::{self, PlanInput, objects};
 
 use super::sketch::{ClusterSketch, Sketch, Storage};
@@ -219,6 +219,20 @@ fn a_tier_of_labelled_machines_has_a_volume_for_each_member() {
         let expected = if refused { vec![("volumes", "storage.cloud")] } else { Vec::new() };
         assert_eq!(rules(&plan(&world, &stack)), expected, "{machines} machines, 6 members");
     }
+}
+
+/// Steps that wait for each other never start: such a plan is not carried out in part, but refused.
+#[test]
+fn a_saved_plan_whose_steps_wait_for_each_other_is_refused() {
+    let mut made = plan(&sandbox(), &stack(STACK));
+    let text = |plan: &Plan| saved::text(plan).unwrap().into_bytes();
+    assert!(saved::read(&text(&made)).is_ok());
+    let (config, data) =
+        (id("create/StatefulSet/tsdb/history-config"), id("create/StatefulSet/tsdb/history-data"));
+    assert!(made.steps[&data].after.contains(&config));
+    made.steps.get_mut(&config).unwrap().after.insert(data);
+    assert!(made.order().is_err());
+    assert!(matches!(saved::read(&text(&made)), Err(saved::BadPlan::Circle(_))));
 }
 
 /// Rule 10: the id of a database is on record from the first plan that sees it.
