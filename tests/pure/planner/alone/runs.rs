@@ -313,6 +313,24 @@ fn a_wait_that_cannot_look_is_given_up() {
     assert!((2..=6).contains(&looks.get()), "{} looks", looks.get());
 }
 
+/// Rule 13: what never comes is waited for as long as the step says, and no longer.
+#[test]
+fn a_wait_ends_at_its_limit() {
+    let (world, stack) = (sandbox(), stack(STACK));
+    world.disturb(|cluster| cluster.stall_storage(Duration::from_secs(1_000_000)));
+    let made = plan(&world, &stack);
+    let limits: u64 = made.steps.values().map(|step| step.limit_seconds).sum();
+    let blind = |_: &Scope| {
+        assert!(world.elapsed().as_secs() < limits, "it waits for ever");
+        false
+    };
+    let outcome = run(&Odd { blind: &blind, ..Odd::over(&world) }, &made);
+    let config = id("create/StatefulSet/tsdb/history-config");
+    assert!(matches!(outcome.ended[&config], End::TimedOut(_)), "{outcome:#?}");
+    let limit = made.steps[&config].limit_seconds;
+    assert!((limit..limit + 60).contains(&world.elapsed().as_secs()), "{:?}", world.elapsed());
+}
+
 /// Rule 11: a wait shows signs of life, so that nobody takes its holder for dead.
 #[test]
 fn a_long_wait_keeps_the_lock_alive() {
