@@ -2,12 +2,15 @@
 //! whichever verb and whichever way it is asked for.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Output;
 
+use nix::pty::openpty;
 use serde_json::Value;
 use tsinfra::sealed::seal;
 
-use super::{err, folder, out, run, stack};
+use super::{err, folder, out, program, run, stack};
 
 /// The sandbox as it is kept.
 fn sandbox(folder: &Path) -> String {
@@ -83,4 +86,36 @@ fn a_plan_for_another_target_is_not_carried_out_here() {
     plan["basis"]["target"] = "https://prod.example.org:6443".into();
     fs::write(folder.join("plan.json"), seal(plan).to_string()).expect("written");
     refused(folder, &["apply", "plan.json"], 3, "the plan was made for https://prod.example.org");
+}
+
+/// Runs with somebody at a terminal, who types a line.
+fn typed(folder: &Path, arguments: &[&str], line: &str) -> Output {
+    let terminal = openpty(None, None).expect("a terminal");
+    let mut keys = fs::File::from(terminal.master);
+    writeln!(keys, "{line}").expect("typed");
+    let output = program(folder, arguments).stdin(terminal.slave).output();
+    output.expect("the program starts")
+}
+
+/// Rule 9: only one word confirms; for the end of a stack it is its name.
+#[test]
+fn only_the_word_that_was_asked_for_confirms() {
+    let folder = folder();
+    let (folder, quickstart) = (folder.path(), &*stack("quickstart"));
+    let refused = |arguments: &[&str], line: &str| {
+        let before = sandbox(folder);
+        let output = typed(folder, arguments, line);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}, {line:?}: {}", out(&output));
+        assert!(err(&output).contains("not confirmed"), "{line:?}: {}", err(&output));
+        assert!(sandbox(folder) == before, "{arguments:?}, {line:?} did something");
+    };
+    let (apply, destroy) = (["apply", quickstart], ["destroy", quickstart]);
+    for line in ["", "y", "no", "YES", "yes please"] {
+        refused(&apply, line);
+    }
+    assert_eq!(typed(folder, &apply, "yes").status.code(), Some(0));
+    for line in ["", "yes", "Quickstart", "quick"] {
+        refused(&destroy, line);
+    }
+    assert_eq!(typed(folder, &destroy, "quickstart").status.code(), Some(0));
 }

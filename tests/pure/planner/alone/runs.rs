@@ -319,9 +319,10 @@ fn a_wait_ends_at_its_limit() {
     let (world, stack) = (sandbox(), stack(STACK));
     world.disturb(|cluster| cluster.stall_storage(Duration::from_secs(1_000_000)));
     let made = plan(&world, &stack);
-    let limits: u64 = made.steps.values().map(|step| step.limit_seconds).sum();
+    let looks = Cell::new(0);
     let blind = |_: &Scope| {
-        assert!(world.elapsed().as_secs() < limits, "it waits for ever");
+        looks.set(looks.get() + 1);
+        assert!(looks.get() < 5000, "it waits for ever");
         false
     };
     let outcome = run(&Odd { blind: &blind, ..Odd::over(&world) }, &made);
