@@ -145,3 +145,22 @@ impl World for Live {
         self.opened.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What acts goes through this door; a request that is late has ended when its lock's holder may be
+    /// taken for dead.
+    #[tokio::test]
+    async fn an_effect_is_sent_within_the_time_its_lock_gives_it() {
+        let run = async {
+            let (link, _) = scripted::server(Vec::new()).await;
+            let live = Live::open(LiveOptions::default());
+            assert!(live.link.set(Arc::new(link)).is_ok());
+            let (door, moment) = (live.door().await.expect("a door"), Duration::from_secs(1));
+            assert!(door.is_over_after(EFFECT + moment) && !door.is_over_after(EFFECT - moment));
+        };
+        tokio::task::LocalSet::new().run_until(run).await;
+    }
+}

@@ -116,6 +116,21 @@ mod tests {
         }
     }
 
+    /// Whoever has read something else than is there by now changes nothing: the server sees to it,
+    /// by what it is sent.
+    #[tokio::test]
+    async fn a_patch_names_the_very_state_it_was_made_from() {
+        let live = json!({ "metadata": { "uid": "u", "resourceVersion": "7" } });
+        let key = ObjectKey::global(Kind::PersistentVolume, "v");
+        let run = async {
+            let (link, _) = server(Vec::new()).await;
+            (Amend { link: &link, key: &key, due }).call(&live, json!({ "spec": { "a": "b" } }))
+        };
+        let (_, body) = tokio::task::LocalSet::new().run_until(run).await.body.expect("a body");
+        assert_eq!(body["metadata"], json!({ "uid": "u", "resourceVersion": "7" }));
+        assert_eq!(body["spec"], json!({ "a": "b" }));
+    }
+
     async fn ends(script: Vec<Reaction>, absence: Absence) -> (&'static str, Vec<String>) {
         let run = async {
             let (link, log) = server(script).await;

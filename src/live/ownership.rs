@@ -134,6 +134,9 @@ fn unite(into: &mut Value, other: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::scripted::Reaction::Says;
+    use crate::live::scripted::attentive_server;
+    use crate::object::Kind;
 
     fn created() -> Value {
         json!([
@@ -193,5 +196,30 @@ mod tests {
         let managed = json!([{ "manager": "tsinfra", "operation": "Apply", "fieldsV1": {} }]);
         assert_eq!(settled(&managed, Keep::All), None);
         assert_eq!(settled(&Value::Null, Keep::All), None);
+    }
+
+    /// What was read is of this version, or it is read again; and nothing is written to another
+    /// object that has the name by then.
+    #[tokio::test]
+    async fn an_entry_is_made_up_for_on_the_version_and_the_object_that_was_read() {
+        let key = ObjectKey::within(Kind::Service, "tsdb", "x");
+        let live = |uid: &str, version: &str| {
+            json!({ "metadata": {
+                "uid": uid, "resourceVersion": version, "managedFields": created(),
+            }})
+        };
+        let refused = || Says(409, json!({ "kind": "Status", "message": "modified" }));
+        let run = async {
+            let (manifest, found) = (manifest(), Says(200, live("v", "8")));
+            let (link, bodies) = attentive_server(vec![refused(), found]).await;
+            let done = settle(&link, &key, live("u", "7"), Keep::Manifest(&manifest)).await;
+            (done.is_ok(), bodies.take())
+        };
+        let (is_done, bodies) = tokio::task::LocalSet::new().run_until(run).await;
+        assert!(is_done);
+        let version = json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": "7" });
+        assert_eq!(bodies[0][1], version);
+        // One look after that, and no more.
+        assert_eq!(bodies[1..], [Value::Null]);
     }
 }

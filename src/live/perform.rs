@@ -311,6 +311,9 @@ mod tests {
         live["data"]["a"] = "1".into();
         live["metadata"]["labels"][LABEL_STACK] = "other".into();
         assert!(!is_ours(&object, &manifest, &live));
+        // Nor by chance, where the manifest says nothing of a stack.
+        let bare = json!({ "data": { "a": "1" } });
+        assert!(!is_ours(&object, &bare, &live));
     }
 
     #[test]
@@ -467,6 +470,32 @@ mod tests {
             (vec![get("0"), other(), get("5")], "stale", vec!["GET", "PATCH", "GET"]),
             (vec![get("0"), other(), get("1")], "done", vec!["GET", "PATCH", "GET"]),
             (vec![get("5")], "stale", vec!["GET"]),
+            // The server says that it is another object, or none.
+            (vec![get("0"), no(422, "metadata.uid: immutable")], "stale", vec!["GET", "PATCH"]),
+            (vec![get("0"), no(404, "not found")], "stale", vec!["GET", "PATCH"]),
+        ] {
+            let (end, log) = ends(update_it(), script).await;
+            assert_eq!((end, verbs(&log)), (word, sent));
+        }
+    }
+
+    /// Making up for the entry of a creation is a write, too: it is not made to what a change is not
+    /// meant for, and what has become of the object by then counts.
+    #[tokio::test]
+    async fn an_entry_is_made_up_for_only_on_what_a_change_is_meant_for() {
+        let fresh = |value: &str| {
+            let mut live = live(value);
+            live["metadata"]["managedFields"][0]["operation"] = "Update".into();
+            live
+        };
+        let other = || no(409, "the object has been modified");
+        for (script, word, sent) in [
+            (vec![Says(200, fresh("5"))], "stale", vec!["GET"]),
+            (
+                vec![Says(200, fresh("0")), other(), Says(200, live("5"))],
+                "stale",
+                vec!["GET", "PATCH", "GET"],
+            ),
         ] {
             let (end, log) = ends(update_it(), script).await;
             assert_eq!((end, verbs(&log)), (word, sent));

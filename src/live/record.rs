@@ -49,3 +49,27 @@ pub(crate) async fn drop_record(link: &Link, namespace: &str, stack: &str) -> Re
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::live::scripted::Reaction::Says;
+    use crate::live::scripted::attentive_server;
+
+    /// Another record of that name is not the one that was looked at.
+    #[tokio::test]
+    async fn a_record_is_dropped_by_the_uid_it_was_seen_with() {
+        let run = async {
+            let found = json!({ "metadata": { "name": "x", "uid": "u" } });
+            let (link, bodies) =
+                attentive_server(vec![Says(200, found), Says(200, json!({}))]).await;
+            let dropped = drop_record(&link, "tsdb", "plant").await;
+            (dropped, bodies.take())
+        };
+        let (dropped, bodies) = tokio::task::LocalSet::new().run_until(run).await;
+        assert_eq!(dropped, Ok(()));
+        assert_eq!(bodies[1]["preconditions"], json!({ "uid": "u" }));
+    }
+}

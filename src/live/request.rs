@@ -38,6 +38,8 @@ pub(crate) struct Link {
     pub(crate) again: Arc<Again>,
     /// When the last request may be sent.
     until: Option<Instant>,
+    /// How long one request may take.
+    limit: Duration,
 }
 
 /// A request.
@@ -123,7 +125,7 @@ impl Call {
 impl Link {
     /// A connection whose pauses are drawn from a seed.
     pub(crate) fn new(client: Client, server: String, seed: u64) -> Self {
-        Self { client, server, again: Arc::new(Again::seeded(seed)), until: None }
+        Self { client, server, again: Arc::new(Again::seeded(seed)), until: None, limit: LIMIT }
     }
 
     /// The same connection, over which nothing is sent after this time. What is under way by then
@@ -133,7 +135,7 @@ impl Link {
     }
 
     /// Whether something sent after this pause would be sent too late.
-    fn is_over_after(&self, pause: Duration) -> bool {
+    pub(crate) fn is_over_after(&self, pause: Duration) -> bool {
         self.until.is_some_and(|until| Instant::now() + pause > until)
     }
 
@@ -159,10 +161,8 @@ impl Link {
                 let why = why.to_owned();
                 return Err(Trouble::Broken(Broken { why, sent: false, passing: false }));
             }
-            let reply = timeout(LIMIT, self.once(call)).await.unwrap_or_else(|_| {
-                let why = format!("{} did not answer within {} s", self.server, LIMIT.as_secs());
-                Err(Trouble::Broken(Broken { why, sent: true, passing: true }))
-            })?;
+            let reply = timeout(self.limit, self.once(call)).await;
+            let reply = reply.unwrap_or_else(|_| Err(self.silence()))?;
             let pause = match reply.turned_away() {
                 Some(pause) if tries < TURNED_AWAY_TRIES => self.again.spread(pause),
                 _ => return reply.judge(),
@@ -210,20 +210,22 @@ impl Link {
 
     /// Sends a request whose answer is a stream.
     pub(crate) async fn open(&self, call: &Call) -> Result<Response<Body>, Trouble> {
-        let sent = timeout(LIMIT, self.client.send(call.build()?)).await;
+        let sent = timeout(self.limit, self.client.send(call.build()?)).await;
         let response = match sent {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Trouble::Broken(broken(&self.server, &error))),
-            Err(_) => {
-                let why = format!("{} did not answer within {} s", self.server, LIMIT.as_secs());
-                return Err(Trouble::Broken(Broken { why, sent: true, passing: true }));
-            }
+            Err(_) => return Err(self.silence()),
         };
         let code = response.status().as_u16();
         if response.status().is_success() {
             return Ok(response);
         }
         Err(Trouble::Failed(Failure::read(code, &Value::Null)))
+    }
+
+    fn silence(&self) -> Trouble {
+        let why = format!("{} did not answer within {} s", self.server, self.limit.as_secs());
+        Trouble::Broken(Broken { why, sent: true, passing: true })
     }
 
     async fn once(&self, call: &Call) -> Result<Reply, Trouble> {
@@ -321,7 +323,7 @@ pub(crate) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::scripted::Reaction::{Busy, Says};
+    use crate::live::scripted::Reaction::{Busy, BusyFor, Says, SaysNothing};
     use crate::live::scripted::server;
 
     fn reply(code: u16, retry_after: Option<u64>, body: &'static str) -> Reply {
@@ -384,6 +386,38 @@ mod tests {
             sleep(Duration::from_millis(2)).await;
             let late = late.ask(&call).await.expect_err("too late");
             assert!(!late.leaves_doubt() && late.plain().contains("took too long"), "{late:?}");
+            assert_eq!(log.borrow().len(), 1);
+        };
+        tokio::task::LocalSet::new().run_until(run).await;
+    }
+
+    /// A lock counts on it that a request has ended by then, too.
+    #[tokio::test]
+    async fn a_request_without_an_answer_ends_after_its_limit_and_in_doubt() {
+        assert!(LIMIT <= crate::lock::REQUEST);
+        let run = async {
+            let (link, log) = server(vec![SaysNothing]).await;
+            let link = Link { limit: Duration::from_millis(100), ..link };
+            let call = Call::get("/api/v1/pods".to_owned());
+            let asked = timeout(Duration::from_secs(5), link.ask(&call)).await.expect("an end");
+            assert!(asked.expect_err("no answer").leaves_doubt());
+            assert_eq!(log.borrow().len(), 1);
+        };
+        tokio::task::LocalSet::new().run_until(run).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_turned_away_is_said_again_a_few_times_and_not_for_long() {
+        let call = Call::get("/api/v1/pods".to_owned());
+        let run = async {
+            let (often, long) = (5 * TURNED_AWAY_TRIES, TURNED_AWAY_LIMIT.as_secs() + 1);
+            let (link, log) = server((0..often).map(|_| Busy).collect()).await;
+            let turned_away = link.ask(&call).await.expect_err("busy");
+            assert!(turned_away.plain().contains("429"), "{turned_away:?}");
+            assert_eq!(log.borrow().len(), TURNED_AWAY_TRIES as usize);
+            let (link, log) = server(vec![BusyFor(long), Says(200, serde_json::json!({}))]).await;
+            let asked = timeout(Duration::from_secs(5), link.ask(&call)).await.expect("an end");
+            assert!(asked.is_err());
             assert_eq!(log.borrow().len(), 1);
         };
         tokio::task::LocalSet::new().run_until(run).await;

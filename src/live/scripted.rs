@@ -22,12 +22,19 @@ pub(crate) enum Reaction {
     Says(u16, Value),
     /// Turns it away: come back in a second.
     Busy,
+    /// Turns it away: come back in so many seconds.
+    BusyFor(u64),
     /// Ends the connection without a word, once it has read the request.
     HangsUp,
+    /// Never says anything, and leaves the connection open.
+    SaysNothing,
 }
 
 /// Requests as they came: method and path.
 pub(crate) type Log = Rc<RefCell<Vec<String>>>;
+
+/// The bodies of requests as they came.
+pub(crate) type Bodies = Rc<RefCell<Vec<Value>>>;
 
 /// A refusal in a word.
 pub(crate) fn word(refused: &Refused) -> &'static str {
@@ -42,6 +49,18 @@ pub(crate) fn word(refused: &Refused) -> &'static str {
 pub(crate) async fn server(script: Vec<Reaction>) -> (Link, Log) {
     let script: RefCell<VecDeque<Reaction>> = RefCell::new(script.into_iter().collect());
     start(Rc::new(move |_: &Heard| script.borrow_mut().pop_front())).await
+}
+
+/// The same, for what has to be seen in what is sent.
+pub(crate) async fn attentive_server(script: Vec<Reaction>) -> (Link, Bodies) {
+    let script: RefCell<VecDeque<Reaction>> = RefCell::new(script.into_iter().collect());
+    let bodies = Bodies::default();
+    let heard_so_far = Rc::clone(&bodies);
+    let answer = move |heard: &Heard| {
+        heard_so_far.borrow_mut().push(heard.body.clone());
+        script.borrow_mut().pop_front()
+    };
+    (start(Rc::new(answer)).await.0, bodies)
 }
 
 /// Starts a server of one object, whose status somebody writes so often: its version changes with the
@@ -83,9 +102,12 @@ async fn serve(mut stream: TcpStream, answer: Answer, log: Log) {
     while let Some(heard) = read(&mut stream).await {
         log.borrow_mut().push(heard.line.clone());
         tokio::time::sleep(LATENCY).await;
+        let busy = |seconds: u64| (429, format!("retry-after: {seconds}\r\n"), Value::Null);
         let (code, extra, body) = match answer(&heard) {
-            Some(Reaction::Says(code, body)) => (code, "", body),
-            Some(Reaction::Busy) => (429, "retry-after: 1\r\n", Value::Null),
+            Some(Reaction::Says(code, body)) => (code, String::new(), body),
+            Some(Reaction::Busy) => busy(1),
+            Some(Reaction::BusyFor(seconds)) => busy(seconds),
+            Some(Reaction::SaysNothing) => std::future::pending().await,
             Some(Reaction::HangsUp) | None => return,
         };
         let body = body.to_string();

@@ -115,6 +115,13 @@ mod tests {
         tokio::task::LocalSet::new().run_until(run).await
     }
 
+    #[test]
+    fn a_replacement_names_the_version_it_replaces() {
+        let key = ObjectKey::within(Kind::Lease, "tsdb", "x");
+        let (_, body) = replace(&key, &lease("ben", "two", "1"), "7").body.expect("a body");
+        assert_eq!(body["metadata"]["resourceVersion"], "7");
+    }
+
     /// Whose write it was is told by all that was sent: the same holder may have written another
     /// step before.
     #[tokio::test]

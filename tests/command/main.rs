@@ -1,5 +1,6 @@
 //! The program as a process: exit codes, what goes to which stream, help, JSON, files it keeps.
 
+mod asked;
 mod golden;
 mod json;
 mod kept;

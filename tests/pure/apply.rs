@@ -1,6 +1,8 @@
 //! When a step is done, and why it is not yet: judged from what is seen, without the known traps.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod expected;
+
 use std::collections::BTreeSet;
 
 use db_engine::engine::{MemberState, Topology, TopologyMember};
@@ -90,6 +92,14 @@ fn ready_counts_during_a_scale_in_are_not_done() {
     assert_eq!(judge(&until_rolled(1), &seen), Progress::Done);
 }
 
+/// One that is not ready, beside as many as were asked for that are.
+#[test]
+fn a_pod_too_many_is_not_done() {
+    let mut seen = rolled(3);
+    change(&mut seen, Kind::StatefulSet, "hot", |set| set["status"]["replicas"] = json!(4));
+    assert!(matches!(judge(&until_rolled(3), &seen), Progress::Going { .. }));
+}
+
 #[test]
 fn a_status_of_an_older_generation_says_nothing() {
     let mut seen = rolled(3);
@@ -118,6 +128,11 @@ fn pods_of_a_set_are_told_by_ordinal_and_not_by_the_beginning_of_a_name() {
     assert_eq!(judge(&Until::PodsGone { object: set() }, &seen), Progress::Done);
     put(&mut seen, Kind::Pod, "hot-0", pod("x", true));
     assert_eq!(counts(&judge(&Until::PodsGone { object: set() }, &seen)).1, 1);
+    // Nor by a name that is of another namespace.
+    let elsewhere = ObjectKey::within(Kind::Pod, "elsewhere", "hot-0");
+    let pod = seen.objects.remove(&key(Kind::Pod, "hot-0")).unwrap();
+    seen.objects.insert(elsewhere, pod);
+    assert_eq!(judge(&Until::PodsGone { object: set() }, &seen), Progress::Done);
 }
 
 #[test]

@@ -29,3 +29,23 @@ fn a_text_without_end_is_cut() {
         assert!(programs || page.len() < 1 << 18, "{what} is {} bytes", page.len());
     }
 }
+
+/// Rule 14: every kind of character that moves a cursor, turns the direction, or has no width.
+#[test]
+fn every_character_that_moves_or_hides_is_spelt_out() {
+    let kinds = [
+        "\u{1b}\u{7}\r\u{9b}\u{7f}",
+        "\u{ad}\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{202e}",
+        "\u{2060}\u{2066}\u{2069}\u{206f}\u{feff}\u{fff9}\u{fffb}",
+        "\u{e0001}\u{e0041}\u{e007f}",
+    ];
+    for character in kinds.iter().flat_map(|kind| kind.chars()) {
+        let text = format!("a{character}b");
+        let spelt = format!("a{}b", character.escape_unicode());
+        assert_eq!(tsinfra::wording::harmless(&text), spelt);
+        let json = tsinfra::wording::harmless_json(&text);
+        assert!(!json.contains(character), "{json:?}");
+    }
+    let plain = "grüße, 温度 \u{1f321}";
+    assert_eq!(tsinfra::wording::harmless(plain), plain);
+}

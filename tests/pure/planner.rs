@@ -1,6 +1,7 @@
 //! Planning and applying hold their laws on the sandbox, over generated stacks and over told cases.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod alone;
 mod any_order;
 mod cases;
 mod drift;
