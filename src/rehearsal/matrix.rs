@@ -8,7 +8,8 @@ use super::fault::Fault;
 use super::trial::{self, Executor, Ours, Report, Trial};
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
-use crate::stack::{Stack, TierKind};
+use crate::stack::parts::PartAddress;
+use crate::stack::{Move, Stack, TierKind};
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct Operation {
 }
 
 /// The operations its engine supports today: create, nothing to do, scale out, restart with other
-/// resources, upgrade, destroy.
+/// resources, upgrade, another name, destroy.
 pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let consents: Vec<String> =
         stack.clusters.keys().map(|cluster| format!("cluster.{cluster}")).collect();
@@ -37,6 +38,7 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let wider = changed(stack, scale_out);
     let lighter = changed(stack, other_resources);
     let newer = changed(stack, upgrade);
+    let renamed = changed(stack, rename);
     let apply = Purpose::Apply;
     let all = [
         ("create", &empty, stack, apply),
@@ -44,6 +46,7 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
         ("scale out", &created, &wider, apply),
         ("restart", &created, &lighter, apply),
         ("upgrade", &created, &newer, apply),
+        ("rename", &created, &renamed, apply),
         ("destroy", &created, stack, Purpose::Destroy),
     ];
     let mut operations = Vec::new();
@@ -139,6 +142,16 @@ fn other_resources(stack: &mut Stack) {
             pool.cpu = cpu;
         }
     }
+}
+
+/// Another name for the first cluster.
+fn rename(stack: &mut Stack) {
+    let Some((old, mut cluster)) = stack.clusters.pop_first() else { return };
+    let new = format!("{old}-anew");
+    cluster.name.clone_from(&new);
+    let (from, to) = (PartAddress::cluster(&old), PartAddress::cluster(&new));
+    stack.moved.push(Move { from, to });
+    stack.clusters.insert(new, cluster);
 }
 
 fn upgrade(stack: &mut Stack) {
