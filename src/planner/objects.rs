@@ -60,7 +60,8 @@ pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draf
     drafts
 }
 
-fn draft(key: &ObjectKey, object: &DesiredObject, uid: Option<String>) -> Draft {
+/// What Kubernetes is asked of one object.
+pub(super) fn draft(key: &ObjectKey, object: &DesiredObject, uid: Option<String>) -> Draft {
     Draft { object: key.clone(), manifest: object.manifest.clone(), uid, force: false }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::draft::PlanDraft;
 use super::{PlanInput, guards, immutable, objects, parts, record};
-use crate::desired::{Desired, DesiredObject};
+use crate::desired::Desired;
 use crate::fields;
 use crate::inventory::{Inventory, Item};
 use crate::object::{
@@ -34,15 +34,10 @@ const OURS: [&str; 6] =
 pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draft> {
     let there = desired.objects.iter().filter_map(|(key, object)| {
         let live = observed.objects.get(key)?;
-        is_to_be_had(stack, observed, key, live).then_some((key, object, live))
+        let is_to_be_had = is_to_be_had(stack, observed, key, live);
+        is_to_be_had.then(|| objects::draft(key, object, Some(live.uid().to_owned())))
     });
-    let draft = |(key, object, live): (&ObjectKey, &DesiredObject, &LiveObject)| Draft {
-        object: key.clone(),
-        manifest: object.manifest.clone(),
-        uid: Some(live.uid().to_owned()),
-        force: false,
-    };
-    there.map(draft).collect()
+    there.collect()
 }
 
 /// Whether it is not the stack's, or is so by the record alone, as after an adoption that was stopped.
