@@ -30,8 +30,7 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const ANNOTATION_PROTECT: &str = "tsinfra.dev/protect";
 /// Annotation: the address its part of the stack has by now, where it was made under another.
 pub const ANNOTATION_CALLED: &str = "tsinfra.dev/called";
-/// Annotation of a StatefulSet: the address its tier has by now, where no class of the stack's own
-/// can say so.
+/// Annotation of a StatefulSet: the address its tier has by now, where it was made under another.
 pub const ANNOTATION_TIER_CALLED: &str = "tsinfra.dev/tier-called";
 
 /// The claim template's name: claims are called `data-<pod>`.

@@ -6,8 +6,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::object::{
-    ANNOTATION_CALLED, ANNOTATION_TIER_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER,
-    ObjectKey,
+    ANNOTATION_CALLED, ANNOTATION_TIER_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK,
+    LABEL_TIER, ObjectKey,
 };
 use crate::observed::{LiveObject, Observed};
 use crate::stack::parts::{Names, PartAddress};
@@ -201,11 +201,24 @@ fn there(stack: &Stack, observed: &Observed) -> There {
         there.entry(made.clone()).or_default().push(now.clone());
     }
     for (key, live) in &observed.objects {
-        if live.bears_the_name_of(&stack.name, &stack.namespace, key) {
+        if live.bears_the_name_of(&stack.name, &stack.namespace, key)
+            || was_let_go(stack, key, live)
+        {
             testimony(key, live, &mut there);
         }
     }
     there
+}
+
+/// Whether an object is nobody's and where this stack makes its own: should it be declared again, it is
+/// under the names it was made with that it is found, and not beside it that another one is made.
+fn was_let_go(stack: &Stack, key: &ObjectKey, live: &LiveObject) -> bool {
+    let is_here = match (&key.namespace, live.label(LABEL_TIER)) {
+        (Some(namespace), _) => *namespace == stack.namespace,
+        (None, Some(tier)) => key.name == format!("{}-{tier}", stack.name),
+        (None, None) => false,
+    };
+    is_here && live.label(LABEL_STACK).is_none()
 }
 
 /// What one object says of the parts it is of.

@@ -63,8 +63,7 @@ fn annotations(stack: &Stack, cluster: &Cluster, pool: &Pool) -> BTreeMap<&'stat
         annotations.insert(ANNOTATION_CALLED, called.to_string());
     }
     let tier = stack.tier_address(&pool.tier);
-    let is_of_others = |tier: &Tier| matches!(tier.kind, TierKind::CsiClass { .. });
-    if tier.name() != pool.tier && stack.storage.get(&pool.tier).is_some_and(is_of_others) {
+    if tier.name() != pool.tier {
         annotations.insert(ANNOTATION_TIER_CALLED, tier.to_string());
     }
     annotations

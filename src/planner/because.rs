@@ -47,11 +47,14 @@ fn asked(stack: &Stack, key: &ObjectKey, live: &LiveObject, field: &FieldChange)
 /// What an object says of the names of its parts.
 fn renamed(field: &FieldChange) -> Option<String> {
     let says = |name: &str| field.path.contains(&format!(".annotations[\"{name}\"]"));
-    (says(ANNOTATION_CALLED) || says(ANNOTATION_TIER_CALLED)).then(|| {
-        match field.after.as_ref().and_then(Value::as_str) {
-            Some(now) => format!("the stack calls it {now} by now"),
-            None => "the stack calls it as it was made again".to_owned(),
-        }
+    let what = match () {
+        () if says(ANNOTATION_CALLED) => "it",
+        () if says(ANNOTATION_TIER_CALLED) => "its tier",
+        () => return None,
+    };
+    Some(match field.after.as_ref().and_then(Value::as_str) {
+        Some(now) => format!("the stack calls {what} {now} by now"),
+        None => format!("the stack calls {what} as it was made again"),
     })
 }
 

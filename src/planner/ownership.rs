@@ -12,8 +12,7 @@ use crate::desired::Desired;
 use crate::fields;
 use crate::inventory::{Inventory, Item};
 use crate::object::{
-    FIELD_MANAGER, Kind, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_POOL, LABEL_STACK,
-    LABEL_TIER, ObjectKey,
+    FIELD_MANAGER, Kind, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_STACK, ObjectKey,
 };
 use crate::observed::{LiveObject, Observed};
 use crate::plan::labels::{self, Relabeling};
@@ -26,9 +25,8 @@ use crate::world::{Draft, Preview};
 /// How long Kubernetes may take to store a label, in seconds.
 const LABEL_SECONDS: u64 = 60;
 
-/// Labels that say whose an object is and what of it.
-const OURS: [&str; 6] =
-    [LABEL_STACK, LABEL_PART_OF, LABEL_MANAGED_BY, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER];
+/// Labels that say whose an object is. What it is of a stack stays, for whoever takes it over.
+const WHOSE: [&str; 3] = [LABEL_STACK, LABEL_PART_OF, LABEL_MANAGED_BY];
 
 /// What Kubernetes has to be asked about: what an apply would make of all that could be taken over.
 pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draft> {
@@ -303,9 +301,9 @@ fn declared(
     is_declared.then(|| asked().unwrap_or_else(|| Address::Object(key.clone())))
 }
 
-/// The labels to take away: all that say whose it is and what of it.
+/// The labels to take away: all that say whose it is.
 fn unlabelled(live: &LiveObject) -> Relabeling {
-    let ours = OURS.iter().filter(|name| match live.label(name) {
+    let ours = WHOSE.iter().filter(|name| match live.label(name) {
         Some(value) => **name != LABEL_MANAGED_BY || value == FIELD_MANAGER,
         None => false,
     });

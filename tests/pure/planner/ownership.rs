@@ -255,6 +255,32 @@ fn a_plan_to_take_over_is_stale_once_somebody_else_has() {
     assert!(due.unwrap_err().contains("another stack"));
 }
 
+/// The record is gone with the last of it, and the new name stands on the objects alone.
+#[test]
+fn a_renamed_cluster_that_was_let_go_comes_back_by_its_new_name() {
+    let (world, _) = lived();
+    let moved = "[[moved]]\nfrom = \"cluster.alpha\"\nto = \"cluster.omega\"\n\
+                 [[moved]]\nfrom = \"storage.cloud\"\nto = \"storage.mist\"\n";
+    let renamed = STACK.replace("cluster.alpha", "cluster.omega");
+    let renamed = renamed.replace("storage.cloud", "storage.mist").replace("\"cloud\"", "\"mist\"");
+    apply_all(&world, &stack(&(renamed.clone() + moved)));
+    let before = substance(&world.sandbox);
+    let nothing =
+        stack("[stack]\nname = \"plant\"\nnamespace = \"tsdb\"\n[target]\nsandbox = true\n");
+    let forget = owning(&world, &nothing, Purpose::Forget, &["cluster.omega", "storage.mist"]);
+    assert!(run(&world, &forget).is_complete(&forget));
+    assert!(world.sandbox.snapshot().get(&Inventory::key("tsdb", "plant")).is_none());
+    let again = stack(&renamed);
+    let made = plan(&world, &again);
+    assert!(made.blocked.iter().any(|entry| entry.rule == "foreign"), "{:#?}", made.blocked);
+    assert!(made.steps.values().all(|step| !matches!(step.action, Action::Create { .. })));
+    let adopt = owning(&world, &again, Purpose::Adopt, &[]);
+    let outcome = run(&world, &adopt);
+    assert!(outcome.is_complete(&adopt), "{outcome:#?}");
+    assert_eq!(substance(&world.sandbox), before);
+    assert_settled(&world, &again);
+}
+
 #[test]
 fn claims_of_a_set_that_was_let_go_are_left_alone() {
     let (world, before) = lived();
