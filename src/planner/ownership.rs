@@ -20,6 +20,7 @@ use crate::plan::selection::{Address, Parts, Selection};
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, Operation, Plan};
 use crate::stack::Stack;
+use crate::stack::parts::PartAddress;
 use crate::world::{Draft, Preview};
 
 /// How long Kubernetes may take to store a label, in seconds.
@@ -241,6 +242,7 @@ pub fn forget(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection)
         record.items.insert(key.clone(), item);
         let_go.insert(key);
     }
+    whole_clusters(input, &mut plan, &let_go);
     if plan.changes.keys().any(|key| key.kind == Kind::StatefulSet) {
         plan.note(
             "Pods keep their labels, and claims that a StatefulSet makes later will have them, too: \
@@ -254,7 +256,34 @@ pub fn forget(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection)
         .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
         .collect();
     record.clusters.retain(|name, _| left.contains(name.as_str()));
+    record.names.retain(|made| match made {
+        PartAddress::Cluster(name) | PartAddress::Pool(name, _) => left.contains(name.as_str()),
+        PartAddress::Tier(_) => true,
+    });
     plan.finish(input, record)
+}
+
+/// The members of one database have one owner: some of its pools cannot be let go without the others.
+fn whole_clusters(input: &PlanInput<'_>, plan: &mut PlanDraft, let_go: &BTreeSet<&ObjectKey>) {
+    let sets = || owned(input).filter(|(key, _)| key.kind == Kind::StatefulSet);
+    let cluster = |live: &LiveObject| live.label(LABEL_CLUSTER).map(str::to_owned);
+    let going: BTreeSet<String> = sets()
+        .filter(|(key, _)| let_go.contains(key))
+        .filter_map(|(_, live)| cluster(live))
+        .collect();
+    let staying: BTreeSet<String> = sets()
+        .filter(|(key, _)| !let_go.contains(key))
+        .filter_map(|(_, live)| cluster(live))
+        .collect();
+    for name in going.intersection(&staying) {
+        let address = input.stack.cluster_address(name);
+        plan.block(
+            &address,
+            "part-of-a-cluster",
+            "members of one database would have two owners: of its pools some stay with the stack",
+            format!("let all of it go: forget {address}, once it is taken out of the stack"),
+        );
+    }
 }
 
 /// What can be let go: what the stack owns, and what an interrupted letting go has left half done.

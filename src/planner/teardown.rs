@@ -179,7 +179,7 @@ fn is_control(live: &LiveObject) -> bool {
 }
 
 /// Pools whose StatefulSet is gone while pods of it still stop, with their quorum domain: an
-/// earlier destroy was interrupted there.
+/// earlier destroy was interrupted there. Pods of one that is there and was let go stay with it.
 fn orphaned_pods(
     input: &PlanInput<'_>,
     cluster: &str,
@@ -193,7 +193,8 @@ fn orphaned_pods(
         let name = Stack::pool_name(cluster, pod.label(LABEL_POOL)?);
         let set = ObjectKey { kind: Kind::StatefulSet, name, ..key.clone() };
         let domain = pod.label(LABEL_DOMAIN).unwrap_or_default().to_owned();
-        (!sets.iter().any(|(live, _)| **live == set)).then_some((set, domain))
+        let is_there = input.observed.objects.contains_key(&set);
+        (!is_there && !sets.iter().any(|(live, _)| **live == set)).then_some((set, domain))
     };
     pods.filter_map(set_of).collect()
 }

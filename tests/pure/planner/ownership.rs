@@ -255,6 +255,32 @@ fn a_plan_to_take_over_is_stale_once_somebody_else_has() {
     assert!(due.unwrap_err().contains("another stack"));
 }
 
+/// Whoever has the rest of a database has all of it.
+#[test]
+fn a_pool_is_not_let_go_without_the_rest_of_its_cluster() {
+    let pool = "[cluster.alpha.pool.more]\nrole = \"mixed\"\nnodes = 1\n\
+                storage = { tier = \"cloud\", size = \"5Gi\" }\n";
+    let both = stack(&(STACK.to_owned() + pool));
+    let world = Watched::over(sandbox(), &both);
+    apply_all(&world, &both);
+    for address in ["cluster.alpha.pool.more", "StatefulSet/tsdb/alpha-more"] {
+        let forget = owning(&world, &stack(STACK), Purpose::Forget, &[address]);
+        assert_eq!(rules(&forget), [("part-of-a-cluster", "cluster.alpha")]);
+    }
+    assert_safe(&world);
+}
+
+/// Its labels were taken away behind our back: its pods still bear them.
+#[test]
+fn pods_of_a_set_that_is_not_ours_are_not_waited_for() {
+    let (world, stack) = lived();
+    let set = within(Kind::StatefulSet, "alpha-hot");
+    strip(&world, &set);
+    let down = destruction(&world, &stack);
+    let waits = |id: &&tsinfra::plan::step::StepId| id.0.starts_with("stopped/");
+    assert_eq!(down.steps.keys().find(waits), None);
+}
+
 /// The record is gone with the last of it, and the new name stands on the objects alone.
 #[test]
 fn a_renamed_cluster_that_was_let_go_comes_back_by_its_new_name() {
