@@ -19,13 +19,17 @@ const SETTLED_MS: u64 = 120_000;
 /// How long a database that gave no answer gives none: longer than any run.
 const SILENT: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// What new uids are made from; not what the sandbox's own are, since what is copied keeps its uids, and
+/// one of them given again would make a stranger's object ours.
+const SEED: u64 = 2;
+
 impl Cluster {
     /// What was seen of a Kubernetes and its databases, as a simulated one that goes on from there:
     /// objects with their uids and owners, pods as ready as they were, databases under their ids with
     /// the members they listed, and the stack's record. Images are taken for pulled where a pod of
     /// theirs was seen; regions are not simulated.
     pub fn copied(seen: &Observed, databases: &[DatabaseScope]) -> Self {
-        let mut cluster = Self::empty(1);
+        let mut cluster = Self::empty(SEED);
         for (key, live) in &seen.objects {
             let object = SimObject { value: live.value.clone(), managers: live.managers.clone() };
             let version = live.text("/metadata/resourceVersion").and_then(|it| it.parse().ok());

@@ -1,8 +1,11 @@
 //! What the API server promises: create-only, uids, owners of fields, what cannot change.
 
 use super::*;
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use tsinfra::inventory::{Inventory, Item};
+use tsinfra::sandbox::Cluster;
 
 #[test]
 fn applying_the_same_again_changes_not_one_byte() {
@@ -385,4 +388,30 @@ proptest! {
         update(&sandbox, &object, wanted, false).unwrap();
         prop_assert!(before == bytes(&sandbox), "applied again it changed something");
     }
+}
+
+/// What is copied keeps its uids; a new object there must not get one of them, or it would be taken for
+/// what it replaces.
+#[test]
+fn a_copied_world_gives_no_uid_again() {
+    let sandbox = prepared();
+    let names: Vec<ObjectKey> =
+        (0..20).map(|n| ObjectKey::within(Kind::Service, NS, format!("s-{n}"))).collect();
+    let port = json!({ "spec": { "ports": [{ "name": "web", "port": 80 }] } });
+    names.iter().for_each(|key| create(&sandbox, key, port.clone()).unwrap());
+    let lists = vec![List { kind: Kind::Service, namespace: None, labels: Default::default() }];
+    let gets = vec![ObjectKey::global(Kind::Namespace, NS)];
+    let seen = now(sandbox.look(&Scope { lists, gets, ..Scope::default() })).unwrap();
+    let copy = Sandbox::resumed(Cluster::copied(&seen, &[]));
+    let uids = |world: &Sandbox| -> BTreeSet<String> {
+        let snapshot = world.snapshot();
+        names.iter().map(|key| snapshot.get(key).unwrap()["metadata"]["uid"].to_string()).collect()
+    };
+    let before = uids(&copy);
+    assert_eq!(before, uids(&sandbox));
+    for key in &names {
+        copy.disturb(|cluster| cluster.delete(key));
+        create(&copy, key, port.clone()).unwrap();
+    }
+    assert!(before.is_disjoint(&uids(&copy)));
 }
