@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+
 use super::aloud::aloud;
 use super::args::{ApplyOptions, TargetOptions};
 use super::exit::{Exit, Failure};
@@ -46,19 +48,9 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
         consents,
         &options.selection.all(),
     ))?;
-    present(&plan, options.full, options.json, screen);
-    if !plan.blocked.is_empty() {
-        return Ok(Exit::Blocked);
-    }
-    if !plan.has_work() {
-        return Ok(Exit::Done);
-    }
-    // A record that is only behind is tsinfra's own affair.
-    if !options.auto_approve && !plan.only_keeps_the_record() {
-        confirm::ask(&question(&plan), "yes", "--auto-approve", screen)?;
-    }
-    let patience = options.lock.patience;
-    let exit = runtime.block_on(carry_out(&world, &plan, patience, options.json, screen))?;
+    let ApplyOptions { auto_approve, full, json, lock, .. } = *options;
+    let manner = Manner { auto_approve, full, json, patience: lock.patience };
+    let exit = with_approval(&world, &runtime, &plan, manner, screen)?;
     let reached = plan.purpose == Purpose::Apply && !plan.steps.is_empty();
     if exit == Exit::Done && !options.json && reached {
         screen.print(&render::outcome::reach(&source.stack.as_made(&plan.names)));
@@ -66,15 +58,61 @@ fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exi
     Ok(exit)
 }
 
-pub(super) fn question(plan: &Plan) -> String {
+/// How a plan is shown, approved and carried out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Nobody is asked.
+    pub(super) auto_approve: bool,
+    /// Every field of new objects is shown.
+    pub(super) full: bool,
+    /// Events are JSON.
+    pub(super) json: bool,
+    /// How long another apply is waited for.
+    pub(super) patience: Duration,
+}
+
+/// Shows a plan, and carries it out once it was approved.
+pub(super) fn with_approval(
+    world: &AnyWorld,
+    runtime: &Runtime,
+    plan: &Plan,
+    manner: Manner,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let Manner { auto_approve, full, json, patience } = manner;
+    present(plan, full, json, screen);
+    if !plan.blocked.is_empty() {
+        return Ok(Exit::Blocked);
+    }
+    if !plan.has_work() {
+        return Ok(Exit::Done);
+    }
+    // A record that is only behind is tsinfra's own affair.
+    if !auto_approve && !plan.only_keeps_the_record() {
+        let (question, word) = question(plan);
+        confirm::ask(&question, word, "--auto-approve", screen)?;
+    }
+    runtime.block_on(carry_out(world, plan, patience, json, screen))
+}
+
+/// What is asked before a plan is carried out, and the word that approves.
+fn question(plan: &Plan) -> (String, &str) {
     let (stack, place) = (&plan.stack, render::plan::place(plan));
     match plan.purpose {
-        Purpose::Refresh => format!("Bring the record of stack `{stack}` up to date {place}?"),
-        Purpose::Apply | Purpose::Destroy => format!("Apply this to stack `{stack}` {place}?"),
-        Purpose::Adopt => format!("Take these over into stack `{stack}` {place}?"),
-        Purpose::Forget => format!("Let these go from stack `{stack}` {place}?"),
+        Purpose::Refresh => {
+            (format!("Bring the record of stack `{stack}` up to date {place}?"), YES)
+        }
+        Purpose::Apply => (format!("Apply this to stack `{stack}` {place}?"), YES),
+        Purpose::Destroy => {
+            (format!("Destroy stack `{stack}` {place}? Type its name to confirm."), stack)
+        }
+        Purpose::Adopt => (format!("Take these over into stack `{stack}` {place}?"), YES),
+        Purpose::Forget => (format!("Let these go from stack `{stack}` {place}?"), YES),
     }
 }
+
+/// The word that approves whatever ends nothing.
+const YES: &str = "yes";
 
 /// `apply --json` answers programs, which cannot be asked.
 pub(super) fn json_needs_approval(json: bool, approved: bool) -> Result<(), Failure> {
@@ -153,7 +191,7 @@ fn saved_plan(
 }
 
 /// Shows the plan that is about to be carried out.
-pub(super) fn present(plan: &Plan, full: bool, json: bool, screen: &Screen) {
+fn present(plan: &Plan, full: bool, json: bool, screen: &Screen) {
     if json {
         screen.json_line(&render::json::version());
         screen.json_line(&render::json::planned(plan));
@@ -163,7 +201,7 @@ pub(super) fn present(plan: &Plan, full: bool, json: bool, screen: &Screen) {
 }
 
 /// Carries a plan out: events to the screen, Ctrl-C to a halt.
-pub(super) async fn carry_out(
+async fn carry_out(
     world: &AnyWorld,
     plan: &Plan,
     patience: Duration,

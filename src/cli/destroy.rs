@@ -1,13 +1,12 @@
 //! `tsinfra destroy`.
 
-use super::apply::{carry_out, json_needs_approval, present};
+use super::apply::{Manner, json_needs_approval, with_approval};
 use super::args::{DestroyOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
-use super::{confirm, planning, source};
+use super::{planning, source};
 use crate::plan::Purpose;
-use crate::render;
 use crate::survey::connection;
 
 /// Takes a stack down after its name was typed.
@@ -29,17 +28,7 @@ pub(super) fn run(
         consents,
         &options.selection.all(),
     ))?;
-    present(&plan, false, options.json, screen);
-    if !plan.blocked.is_empty() {
-        return Ok(Exit::Blocked);
-    }
-    if !plan.has_work() {
-        return Ok(Exit::Done);
-    }
-    if !options.auto_approve && !plan.only_keeps_the_record() {
-        let place = render::plan::place(&plan);
-        let question = format!("Destroy stack `{}` {place}? Type its name to confirm.", plan.stack);
-        confirm::ask(&question, &plan.stack, "--auto-approve", screen)?;
-    }
-    runtime.block_on(carry_out(&world, &plan, options.lock.patience, options.json, screen))
+    let DestroyOptions { auto_approve, json, lock, .. } = *options;
+    let manner = Manner { auto_approve, full: false, json, patience: lock.patience };
+    with_approval(&world, &runtime, &plan, manner, screen)
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::apply::{carry_out, json_needs_approval, present, question};
+use super::apply::{Manner, json_needs_approval, with_approval};
 use super::args::{AdoptOptions, ForgetOptions, RelabelOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
-use super::{confirm, planning, source};
+use super::{planning, source};
 use crate::plan::Purpose;
 use crate::plan::selection::{Address, Selection};
 use crate::survey::connection;
@@ -47,15 +47,7 @@ fn relabel(
     let runtime = planning::runtime()?;
     let selection = Selection { targets: addresses.to_vec(), excludes: Vec::new() };
     let plan = runtime.block_on(planning::plan(&world, &source, purpose, &[], &selection))?;
-    present(&plan, false, options.json, screen);
-    if !plan.blocked.is_empty() {
-        return Ok(Exit::Blocked);
-    }
-    if !plan.has_work() {
-        return Ok(Exit::Done);
-    }
-    if !options.auto_approve {
-        confirm::ask(&question(&plan), "yes", "--auto-approve", screen)?;
-    }
-    runtime.block_on(carry_out(&world, &plan, options.lock.patience, options.json, screen))
+    let RelabelOptions { auto_approve, json, lock } = *options;
+    let manner = Manner { auto_approve, full: false, json, patience: lock.patience };
+    with_approval(&world, &runtime, &plan, manner, screen)
 }
