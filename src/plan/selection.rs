@@ -61,7 +61,8 @@ pub struct Part {
 pub type Parts = BTreeMap<ObjectKey, Part>;
 
 impl Address {
-    fn names(&self, key: &ObjectKey, part: &Part) -> bool {
+    /// Whether it names an object that is of these parts.
+    pub fn names(&self, key: &ObjectKey, part: &Part) -> bool {
         match self {
             Self::Part(PartAddress::Cluster(cluster)) => part.cluster.as_ref() == Some(cluster),
             Self::Part(PartAddress::Pool(cluster, pool)) => {

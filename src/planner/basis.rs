@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::objects::is_ours;
+use super::objects::concerns;
 use crate::object::{Kind, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::seen::Seen;
@@ -20,11 +20,8 @@ pub fn ids(observed: &Observed) -> BTreeMap<String, String> {
 pub fn objects(stack: &Stack, observed: &Observed) -> BTreeMap<ObjectKey, Seen> {
     let classes: BTreeSet<String> =
         stack.storage.values().map(|tier| stack.storage_class(tier)).collect();
-    // What was let go may still bear the stack's name, and must not seem to have come anew.
-    let ours = |key: &ObjectKey, live: &LiveObject| {
-        is_ours(stack, observed, key, live)
-            || live.bears_the_name_of(&stack.name, &stack.namespace, key)
-    };
+    // What was let go must not seem to have come anew.
+    let ours = |key: &ObjectKey, live: &LiveObject| concerns(stack, observed, key, live);
     let claims = observed.of_kind(Kind::PersistentVolumeClaim);
     let volumes: BTreeSet<&str> = claims
         .filter(|(key, claim)| ours(key, claim))

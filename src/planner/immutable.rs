@@ -1,7 +1,10 @@
 //! Fields Kubernetes fixes when an object is made, found before Kubernetes refuses the change.
 
+use std::collections::BTreeMap;
+
 use crate::fields::path::covers;
 use crate::object::Kind;
+use crate::plan::FieldChange;
 
 /// Fields of a StatefulSet's spec that may change (kube-apiserver 1.36, verified there).
 const STATEFUL_SET_MUTABLE: [&str; 7] = [
@@ -13,6 +16,27 @@ const STATEFUL_SET_MUTABLE: [&str; 7] = [
     ".spec.persistentVolumeClaimRetentionPolicy",
     ".spec.minReadySeconds",
 ];
+
+/// The fields that cannot change among those that are to: by the reason, with the way on.
+pub fn reasons(kind: Kind, fields: &[FieldChange]) -> BTreeMap<&'static str, Fixed<'_>> {
+    let mut found: BTreeMap<&str, Fixed<'_>> = BTreeMap::new();
+    for field in fields {
+        if let Some((reason, help)) = fixed(kind, &field.path) {
+            let of_it = found.entry(reason).or_insert(Fixed { help, paths: Vec::new() });
+            of_it.paths.push(&field.path);
+        }
+    }
+    found
+}
+
+/// Fields that cannot change for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixed<'a> {
+    /// The way on.
+    pub help: &'static str,
+    /// Their names.
+    pub paths: Vec<&'a str>,
+}
 
 /// Why a field cannot change, and the way on; `None`: it can.
 pub fn fixed(kind: Kind, path: &str) -> Option<(&'static str, &'static str)> {

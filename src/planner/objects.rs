@@ -1,12 +1,13 @@
 //! Objects one by one: new ones, changed ones, and those that must be left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::draft::PlanDraft;
 use super::{PlanInput, Previewed, because, guards, immutable, managers, restarts};
 use crate::desired::{Desired, DesiredObject};
+use crate::fields::walk::walk;
 use crate::fields::{self, merge, path::Element, path::Path};
 use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
 use crate::observed::{LiveObject, Observed};
@@ -31,6 +32,13 @@ pub fn is_ours(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveO
 fn is_of_anothers_set(stack: &Stack, observed: &Observed, key: &ObjectKey) -> bool {
     let Some(set) = key.set_of_claim() else { return false };
     observed.objects.get(&set).is_some_and(|live| !is_ours(stack, observed, &set, live))
+}
+
+/// Whether a live object is this stack's or bears its name, as what was let go does until it is really
+/// gone.
+pub fn concerns(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
+    is_ours(stack, observed, key, live)
+        || live.bears_the_name_of(&stack.name, &stack.namespace, key)
 }
 
 /// Objects of the stack that are there, by label.
@@ -130,15 +138,15 @@ fn foreign(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: &
 }
 
 fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object: &DesiredObject) {
-    let fields = fields::leaves(&object.manifest)
-        .into_iter()
-        .map(|(path, value)| FieldChange {
-            path: path.to_string(),
+    let mut fields = Vec::new();
+    walk(&object.manifest, None, &mut |field| {
+        fields.push(FieldChange {
+            path: field.name.to_owned(),
             before: None,
-            after: Some(value),
+            after: Some(field.value.clone()),
             drifted_by: None,
-        })
-        .collect();
+        });
+    });
     let change = Change {
         operation: Operation::Create,
         because: "the stack declares it and it is not there".to_owned(),
@@ -187,7 +195,7 @@ pub fn changed_fields(
         // Without the server's word, what a list loses may be a default the server fills in again.
         fields.retain(|field| field.after.is_some() || !field.path.contains("[0]."));
     }
-    let asked = fields::leaves(&object.manifest);
+    let asked = fields::names(&object.manifest);
     fields.retain(|field| !is_invented(&asked, field));
     fields
 }
@@ -291,21 +299,17 @@ fn narrow_object(
 /// plausible and false (research A §4).
 const INVENTED: [&str; 4] = [".nodePort", ".clusterIP", ".clusterIPs", ".healthCheckNodePort"];
 
-fn is_invented(asked: &BTreeMap<Path, Value>, field: &FieldChange) -> bool {
+fn is_invented(asked: &BTreeSet<String>, field: &FieldChange) -> bool {
     field.after.is_some()
         && INVENTED.iter().any(|name| field.path.ends_with(name))
-        && !asked.keys().any(|path| path.to_string() == field.path)
+        && !asked.contains(&field.path)
 }
 
 fn fixed_fields(plan: &mut PlanDraft, key: &ObjectKey, fields: &[FieldChange]) -> bool {
-    let mut found: BTreeMap<&str, (&str, Vec<&str>)> = BTreeMap::new();
-    for field in fields {
-        if let Some((reason, help)) = immutable::fixed(key.kind, &field.path) {
-            found.entry(reason).or_insert((help, Vec::new())).1.push(&field.path);
-        }
-    }
-    for (reason, (help, paths)) in &found {
-        plan.block(key, "immutable", format!("{reason} ({})", paths.join(", ")), *help);
+    let found = immutable::reasons(key.kind, fields);
+    for (reason, fixed) in &found {
+        let reason = format!("{reason} ({})", fixed.paths.join(", "));
+        plan.block(key, "immutable", reason, fixed.help);
     }
     !found.is_empty()
 }

@@ -18,7 +18,7 @@ use crate::observed::{LiveObject, Observed};
 use crate::plan::labels::{self, Relabeling};
 use crate::plan::selection::{Address, Parts, Selection};
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
-use crate::plan::{Change, Operation, Plan};
+use crate::plan::{Change, FieldChange, Operation, Plan};
 use crate::stack::Stack;
 use crate::stack::parts::PartAddress;
 use crate::world::{Draft, Preview};
@@ -53,25 +53,24 @@ pub fn adopt(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection) 
     let mut taken: BTreeMap<ObjectKey, &LiveObject> = BTreeMap::new();
     for (key, live) in &input.observed.objects {
         let Some(labels) = labels_wanted(input.desired, key) else { continue };
-        if !selection.names(key, &parts)
-            || !is_to_be_had(input.stack, input.observed, key, live)
-            || refusals(input, &mut plan, key, live)
-        {
+        if !selection.names(key, &parts) || !is_to_be_had(input.stack, input.observed, key, live) {
             continue;
         }
         let object = input.desired.objects.get(key);
         let previewed = input.previews.get(key);
-        let fields = object.map(|object| objects::changed_fields(object, live, previewed));
+        let mut fields = object
+            .map(|object| objects::changed_fields(object, live, previewed))
+            .unwrap_or_default();
+        if refusals(input, &mut plan, (key, live), &fields) {
+            continue;
+        }
+        // What says whose it is comes with the adoption itself.
+        fields.retain(|it| !it.path.starts_with(".metadata.labels"));
         let change = Change {
             operation: Operation::Adopt,
             because: "the stack declares it, and it is nobody's".to_owned(),
             summary: object.map_or_else(|| claim_summary(live), |object| object.summary.clone()),
-            // What says whose it is comes with the adoption itself.
-            fields: fields
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|it| !is_label(&it.path))
-                .collect(),
+            fields,
         };
         plan.changes.insert(key.clone(), change);
         let because = "what the stack declares is the stack's to change";
@@ -109,10 +108,6 @@ fn labels_wanted(desired: &Desired, key: &ObjectKey) -> Option<Relabeling> {
     labels.map(text).collect()
 }
 
-fn is_label(path: &str) -> bool {
-    path.starts_with(".metadata.labels")
-}
-
 fn claim_summary(claim: &LiveObject) -> String {
     let size = claim.text("/spec/resources/requests/storage").unwrap_or("no size");
     let class = claim.text("/spec/storageClassName").unwrap_or("none");
@@ -123,8 +118,8 @@ fn claim_summary(claim: &LiveObject) -> String {
 fn refusals(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
-    key: &ObjectKey,
-    live: &LiveObject,
+    (key, live): (&ObjectKey, &LiveObject),
+    fields: &[FieldChange],
 ) -> bool {
     let before = plan.blocked.len();
     if live.is_leaving() {
@@ -138,27 +133,17 @@ fn refusals(
         }
         _ => {}
     }
-    let Some(object) = input.desired.objects.get(key) else {
-        return plan.blocked.len() > before;
-    };
-    let previewed = input.previews.get(key);
-    let fields = objects::changed_fields(object, live, previewed);
-    let fixed = fields.iter().filter_map(|field| {
-        immutable::fixed(key.kind, &field.path).map(|(reason, _)| (reason, field.path.as_str()))
-    });
-    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    fixed.for_each(|(reason, path)| found.entry(reason).or_default().push(path));
-    for (reason, paths) in &found {
+    let found = immutable::reasons(key.kind, fields);
+    for (reason, fixed) in &found {
         plan.block(
             key,
             "immutable",
-            format!("it could never be as the stack says: {reason} ({})", paths.join(", ")),
+            format!("it could never be as the stack says: {reason} ({})", fixed.paths.join(", ")),
             "name only what can be taken over, or say in the stack what is there",
         );
     }
-    if let (Some(Preview::Refused(why)), true) =
-        (previewed.map(|previewed| &previewed.result), found.is_empty())
-    {
+    let previewed = input.previews.get(key).map(|previewed| &previewed.result);
+    if let (Some(Preview::Refused(why)), true) = (previewed, found.is_empty()) {
         let reason = format!("Kubernetes would refuse what the stack says of it: {why}");
         plan.block(key, "refused", reason, "name only what can be taken over, or mend the stack");
     }
@@ -250,11 +235,10 @@ pub fn forget(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection)
                 .to_owned(),
         );
     }
-    let left: BTreeSet<&str> = owned(input)
-        .filter(|(key, _)| matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim))
-        .filter(|(key, _)| !let_go.contains(key))
-        .filter_map(|(_, live)| live.label(LABEL_CLUSTER))
-        .collect();
+    let left = owned(input).filter(|(key, _)| {
+        matches!(key.kind, Kind::StatefulSet | Kind::PersistentVolumeClaim) && !let_go.contains(key)
+    });
+    let left: BTreeSet<&str> = left.filter_map(|(_, live)| live.label(LABEL_CLUSTER)).collect();
     record.clusters.retain(|name, _| left.contains(name.as_str()));
     record.names.retain(|made| match made {
         PartAddress::Cluster(name) | PartAddress::Pool(name, _) => left.contains(name.as_str()),
@@ -265,16 +249,11 @@ pub fn forget(input: &PlanInput<'_>, mut plan: PlanDraft, selection: &Selection)
 
 /// The members of one database have one owner: some of its pools cannot be let go without the others.
 fn whole_clusters(input: &PlanInput<'_>, plan: &mut PlanDraft, let_go: &BTreeSet<&ObjectKey>) {
-    let sets = || owned(input).filter(|(key, _)| key.kind == Kind::StatefulSet);
-    let cluster = |live: &LiveObject| live.label(LABEL_CLUSTER).map(str::to_owned);
-    let going: BTreeSet<String> = sets()
-        .filter(|(key, _)| let_go.contains(key))
-        .filter_map(|(_, live)| cluster(live))
-        .collect();
-    let staying: BTreeSet<String> = sets()
-        .filter(|(key, _)| !let_go.contains(key))
-        .filter_map(|(_, live)| cluster(live))
-        .collect();
+    let (mut going, mut staying): (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
+    for (key, live) in owned(input).filter(|(key, _)| key.kind == Kind::StatefulSet) {
+        let side = if let_go.contains(key) { &mut going } else { &mut staying };
+        side.extend(live.label(LABEL_CLUSTER));
+    }
     for name in going.intersection(&staying) {
         let address = input.stack.cluster_address(name);
         plan.block(
@@ -322,10 +301,8 @@ fn declared(
     let is_declared = input.desired.objects.contains_key(key)
         || of_set.is_some_and(|set| input.desired.objects.contains_key(&set));
     let asked = || {
-        let by = |address: &&Address| {
-            Selection { targets: vec![(*address).clone()], excludes: Vec::new() }.names(key, parts)
-        };
-        selection.targets.iter().find(by).cloned()
+        let part = parts.get(key)?;
+        selection.targets.iter().find(|address| address.names(key, part)).cloned()
     };
     is_declared.then(|| asked().unwrap_or_else(|| Address::Object(key.clone())))
 }

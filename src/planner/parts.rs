@@ -17,10 +17,8 @@ pub fn parts(stack: &Stack, desired: &Desired, observed: &Observed) -> Parts {
         parts.insert(key.clone(), part(stack, labels));
     }
     for (key, live) in &observed.objects {
-        // What was let go bears the stack's name until it is really gone.
         let ours = key.kind == Kind::Namespace && key.name == stack.namespace
-            || objects::is_ours(stack, observed, key, live)
-            || live.bears_the_name_of(&stack.name, &stack.namespace, key);
+            || objects::concerns(stack, observed, key, live);
         if ours || parts.contains_key(key) {
             fill(parts.entry(key.clone()).or_default(), part(stack, |name| live.label(name)));
         }
