@@ -57,17 +57,8 @@ fn plan_of<W: World>(
 }
 
 fn two_pools(cpu: u8) -> Stack {
-    let cluster = ClusterSketch {
-        name: "alpha",
-        storage: Storage::Cloud,
-        control: 3,
-        pools: vec![3, 2],
-        replicas: 2,
-        expose: 0,
-        cpu,
-        setting: cpu,
-        label: 0,
-    };
+    let plain = ClusterSketch::two_pools("alpha", Storage::Cloud);
+    let cluster = ClusterSketch { cpu, setting: cpu, ..plain };
     Sketch { clusters: vec![cluster] }.stack()
 }
 

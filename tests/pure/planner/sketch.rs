@@ -96,6 +96,21 @@ impl Sketch {
 }
 
 impl ClusterSketch {
+    /// A cluster of three ConfigNodes and two pools.
+    pub(super) fn two_pools(name: &'static str, storage: Storage) -> Self {
+        Self {
+            name,
+            storage,
+            control: 3,
+            pools: vec![3, 2],
+            replicas: 2,
+            expose: 0,
+            cpu: 0,
+            setting: 0,
+            label: 0,
+        }
+    }
+
     fn text(&self) -> String {
         let Self { name, storage, control, pools, replicas, expose, cpu, setting, label } = self;
         let [meta, data] = storage.tiers();

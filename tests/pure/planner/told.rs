@@ -10,18 +10,7 @@ use super::*;
 
 /// A cluster of three ConfigNodes and two pools.
 fn two_pools(storage: Storage) -> Sketch {
-    let cluster = ClusterSketch {
-        name: "alpha",
-        storage,
-        control: 3,
-        pools: vec![3, 2],
-        replicas: 2,
-        expose: 0,
-        cpu: 0,
-        setting: 0,
-        label: 0,
-    };
-    Sketch { clusters: vec![cluster] }
+    Sketch { clusters: vec![ClusterSketch::two_pools("alpha", storage)] }
 }
 
 fn with(sketch: &Sketch, change: impl FnOnce(&mut ClusterSketch)) -> Stack {

@@ -44,17 +44,7 @@ fn a_step_that_is_done_is_taken_out_of_the_lease_by_the_next() {
 /// Rule 13: however much could be done at once, so many steps are under way at most.
 #[test]
 fn no_more_than_sixteen_steps_are_under_way() {
-    let of = |name| ClusterSketch {
-        name,
-        storage: Storage::Cloud,
-        control: 3,
-        pools: vec![3, 2],
-        replicas: 2,
-        expose: 0,
-        cpu: 0,
-        setting: 0,
-        label: 0,
-    };
+    let of = |name| ClusterSketch::two_pools(name, Storage::Cloud);
     let stack = Sketch { clusters: vec![of("alpha"), of("beta"), of("gamma")] }.stack();
     let world = sandbox();
     apply_all(&world, &stack);
