@@ -6,7 +6,7 @@ use crate::fields;
 use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::labels;
 use crate::plan::step::{Action, Expect, Step, StepId};
-use crate::plan::{Membership, Plan, Purpose, seen};
+use crate::plan::{Membership, Plan, seen};
 use crate::world::{Unseen, World};
 
 use super::step::End;
@@ -33,11 +33,12 @@ pub async fn databases<W: World>(world: &W, plan: &Plan) -> Result<(), String> {
 }
 
 /// What has become otherwise among the objects the plan was made from. Asked only before the first
-/// step: the plan's own steps change them. A plan that writes nothing is not held against anything.
+/// step: the plan's own steps change them. A plan that writes nothing is not held against anything;
+/// one that writes only the record is: the record says which object is whose.
 pub async fn objects<W: World>(world: &W, plan: &Plan) -> Result<Option<String>, (StepId, End)> {
     let first = match plan.steps.keys().next() {
         Some(first) => first.clone(),
-        None if plan.purpose == Purpose::Refresh => StepId("look at what is there".to_owned()),
+        None if plan.has_work() => StepId("keep the record".to_owned()),
         None => return Ok(None),
     };
     let unseen = |unseen: Unseen| (first.clone(), unseen.into());

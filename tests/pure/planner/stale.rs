@@ -4,6 +4,7 @@
 use serde_json::json;
 use tsinfra::apply::expect;
 use tsinfra::fields::{self, path::Element, path::Path};
+use tsinfra::inventory::Inventory;
 use tsinfra::object::{FIELD_MANAGER, LABEL_PART_OF};
 use tsinfra::plan::seen::Seen;
 use tsinfra::sandbox::Cluster;
@@ -191,6 +192,23 @@ fn a_stale_plan_ends_before_any_write() {
     assert!(bytes(&world) == before, "a stale plan wrote something");
     let text = render::outcome::halted(&plan, &outcome, render::paint::Paint::default());
     assert!(text.contains("Nothing was changed") && text.contains("make a new plan"), "{text}");
+}
+
+/// The record says which object is whose: a plan that writes nothing else is held against the world too.
+#[test]
+fn a_plan_that_only_keeps_the_record_can_be_stale() {
+    let world = sandbox();
+    apply_all(&world, &stack(STACK));
+    world.disturb(|cluster| cluster.delete(&Inventory::key("tsdb", "plant")));
+    let keeping = plan(&world, &stack(STACK));
+    assert!(keeping.only_keeps_the_record() && keeping.blocked.is_empty(), "{keeping:#?}");
+    assert_eq!(verdict(&world, &keeping, |_| ()), None);
+    let service = ObjectKey::within(Kind::Service, &keeping.namespace, "history");
+    world.disturb(|cluster| cluster.delete(&service));
+    let before = bytes(&world);
+    let outcome = run(&world, &keeping);
+    assert_eq!(outcome.stale, Some(format!("{service} was deleted")));
+    assert!(bytes(&world) == before, "a stale plan wrote something");
 }
 
 /// Somebody decides between plan and destroy that a volume is to be kept.
