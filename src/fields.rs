@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use path::{Element, Path, Shape, shape_of};
-use walk::walk;
+use walk::{Field, walk};
 
 /// Fields the server writes itself: never compared, never shown.
 const SERVER_FIELDS: [&str; 8] = [
@@ -33,11 +33,23 @@ const SERVER_FIELDS: [&str; 8] = [
 /// `apiVersion`, `kind`, and what only the server writes are left out.
 pub fn leaves(object: &Value) -> BTreeMap<Path, Value> {
     let mut found = BTreeMap::new();
-    collect(&mut Path::default(), object, &mut found);
+    collect(&mut Path::default(), object, None, &mut found);
     found
 }
 
-fn collect(path: &mut Path, value: &Value, found: &mut BTreeMap<Path, Value>) {
+/// Those of the fields of [`leaves`] that another object has not, or has otherwise.
+pub fn leaves_unlike(object: &Value, other: &Value) -> BTreeMap<Path, Value> {
+    let mut found = BTreeMap::new();
+    collect(&mut Path::default(), object, Some(other), &mut found);
+    found
+}
+
+fn collect(
+    path: &mut Path,
+    value: &Value,
+    beside: Option<&Value>,
+    found: &mut BTreeMap<Path, Value>,
+) {
     let is_the_servers = match path.0.as_slice() {
         [Element::Field(field)] => is_the_servers(1, false, field),
         [Element::Field(outer), Element::Field(field)] => {
@@ -45,21 +57,23 @@ fn collect(path: &mut Path, value: &Value, found: &mut BTreeMap<Path, Value>) {
         }
         _ => false,
     };
-    if is_the_servers {
+    if is_the_servers || beside == Some(value) {
         return;
     }
     match (value, shape_of(path)) {
         (Value::Object(map), Shape::Granular) if !map.is_empty() => {
             for (name, child) in map {
                 path.0.push(Element::Field(name.clone()));
-                collect(path, child, found);
+                collect(path, child, beside.and_then(|it| it.get(name)), found);
                 path.0.pop();
             }
         }
         (Value::Array(list), Shape::Keyed(keys)) => {
             for child in list {
-                path.0.push(Element::keyed(keys, child));
-                collect(path, child, found);
+                let element = Element::keyed(keys, child);
+                let beside = beside.and_then(|it| element.step_into(it));
+                path.0.push(element);
+                collect(path, child, beside, found);
                 path.0.pop();
             }
         }
@@ -102,10 +116,6 @@ pub fn value_at<'a>(object: &'a Value, path: &Path) -> Option<&'a Value> {
 
 /// Whether a live value is what a manifest asks for: defaults the server filled in inside lists
 /// owned as a whole do not count, anything else does.
-pub fn satisfied(path: &Path, asked: &Value, live: &Value) -> bool {
-    satisfies(shape_of(path), asked, live)
-}
-
 fn satisfies(shape: Shape, asked: &Value, live: &Value) -> bool {
     match shape {
         Shape::AtomicMap => asked == live,
@@ -129,7 +139,16 @@ fn contains(live: &Value, asked: &Value) -> bool {
 /// The fields in which a live object is not what the manifest asks for: those it sets otherwise,
 /// and those we own there but ask for no more.
 pub fn departures(manifest: &Value, live: &Value, owned: &BTreeSet<String>) -> Vec<String> {
-    let mut found = otherwise(manifest, live);
+    let (mut found, mut owned_and_set) = (BTreeSet::new(), 0);
+    walk(manifest, Some(live), &mut |field| {
+        owned_and_set += usize::from(owned.contains(field.name));
+        if is_otherwise(field) {
+            found.insert(field.name.to_owned());
+        }
+    });
+    if owned_and_set == owned.len() {
+        return found.into_iter().collect();
+    }
     let asked = Asked::of(manifest);
     let dropped = owned.iter().filter(|own| {
         !asked.touches(own) && !SERVER_FIELDS.iter().any(|field| path::covers(field, own))
@@ -142,11 +161,15 @@ pub fn departures(manifest: &Value, live: &Value, owned: &BTreeSet<String>) -> V
 pub fn otherwise(manifest: &Value, live: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     walk(manifest, Some(live), &mut |field| {
-        if !field.beside.is_some_and(|live| satisfies(field.shape, field.value, live)) {
+        if is_otherwise(field) {
             found.insert(field.name.to_owned());
         }
     });
     found
+}
+
+fn is_otherwise(field: &Field<'_>) -> bool {
+    !field.beside.is_some_and(|live| satisfies(field.shape, field.value, live))
 }
 
 /// The names of the fields a manifest sets, to be asked what they have to do with other fields.
@@ -204,10 +227,20 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, name: &str, value: &Value) {
-        self.line.clear();
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.line, "{name}={value}");
-        self.hash.update(self.line.as_bytes());
+        self.hash.update(name.as_bytes());
+        self.hash.update(b"=");
+        match value {
+            Value::String(text) if path::plain(text) => {
+                [b"\"", text.as_bytes(), b"\""].iter().for_each(|part| self.hash.update(part));
+            }
+            value => {
+                self.line.clear();
+                // Writing to a String cannot fail.
+                let _ = write!(self.line, "{value}");
+                self.hash.update(self.line.as_bytes());
+            }
+        }
+        self.hash.update(b"\n");
     }
 
     fn hex(self) -> String {
@@ -217,7 +250,8 @@ impl Sum {
 
 /// Bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Field paths from a `managedFields[].fieldsV1` set; see structured-merge-diff, `fieldpath`.

@@ -1,5 +1,7 @@
 //! One look at Kubernetes and each database, as data.
 
+mod memo;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,6 +9,8 @@ use db_engine::cluster::EngineKind;
 use db_engine::engine::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use memo::Memo;
 
 use crate::inventory::{Inventory, apply_set_id};
 use crate::object;
@@ -69,14 +73,20 @@ pub struct Observed {
 }
 
 /// An object as the API server holds it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveObject {
     /// The object without `metadata.managedFields`. Shared: looks are many, and objects large.
     pub value: Arc<Value>,
     /// Who owns which fields, by manager; paths as [`crate::fields`] writes them.
     /// Ownership of the status sub-resource is left out.
-    pub managers: Arc<BTreeMap<String, BTreeSet<String>>>,
+    pub managers: Arc<Managers>,
+    /// What was worked out of the two.
+    #[serde(skip)]
+    digest: Memo,
 }
+
+/// The fields each manager owns.
+pub type Managers = BTreeMap<String, BTreeSet<String>>;
 
 /// What nobody owns.
 static NO_FIELDS: BTreeSet<String> = BTreeSet::new();
@@ -87,8 +97,20 @@ impl LiveObject {
         Self { value: Arc::new(value), ..Self::default() }
     }
 
+    /// An object and who owns its fields.
+    pub fn owned(value: Value, managers: Managers) -> Self {
+        Self { value: Arc::new(value), managers: Arc::new(managers), digest: Memo::default() }
+    }
+
+    /// A digest of it, worked out only if no copy of it was asked before. There is one: whoever asks
+    /// must always mean the same.
+    pub(crate) fn digest_once(&self, work_out: impl FnOnce() -> String) -> String {
+        self.digest.digest(&self.value, &self.managers, work_out)
+    }
+
     /// Its value, to be changed; whoever shares it keeps it as it was.
     pub fn value_mut(&mut self) -> &mut Value {
+        self.digest = Memo::default();
         Arc::make_mut(&mut self.value)
     }
 

@@ -49,7 +49,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use cluster::{Cluster, PodLife, SimEvent, SimObject, Stage};
+pub use cluster::{Cluster, PodLife, SimEvent, Stage};
 use denial::Denial;
 pub use furniture::Furniture;
 pub use store::SandboxError;
@@ -148,7 +148,8 @@ impl Sandbox {
         }
         let mut next = self.cluster.borrow().clone();
         change(&mut next)?;
-        if next != *self.cluster.borrow() {
+        // Whatever is written makes a new revision.
+        if next.revision != self.cluster.borrow().revision {
             self.save(&next).map_err(|why| Refused::Denied(told_whole(&why)))?;
             self.cluster.replace(next);
         }

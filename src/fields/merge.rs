@@ -4,30 +4,37 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::path::{Element, Path, Shape, is_covered, shape_of};
-use super::{Asked, leaves, value_at};
+use super::path::{Element, Path, Shape, is_covered, shape};
+use super::walk::walk;
+use super::{Asked, leaves, satisfies, value_at};
 
 /// What a live object becomes when its owner applies a manifest: fields it sets are set, fields
 /// it owned and sets no more are removed, everything else stays.
 pub fn applied(live: &Value, manifest: &Value, owned: &BTreeSet<String>) -> Value {
     let mut result = live.clone();
     let asked = Asked::of(manifest);
+    let is_dropped = |name: &str| is_covered(owned, name) && !asked.touches(name);
+    let mut drops = false;
+    walk(live, None, &mut |field| drops = drops || is_dropped(field.name));
+    if drops {
+        take_out_dropped(&mut result, live, is_dropped);
+    }
+    overlay(Place { field: None, in_containers: false }, &mut result, manifest);
+    result
+}
+
+fn take_out_dropped(result: &mut Value, live: &Value, is_dropped: impl Fn(&str) -> bool) {
     let held: BTreeSet<Path> = leaves(live).into_keys().collect();
-    let dropped = |path: &&Path| {
-        let name = path.to_string();
-        is_covered(owned, &name) && !asked.touches(&name)
-    };
-    let dropped: BTreeSet<Path> = held.iter().filter(dropped).cloned().collect();
+    let dropped = held.iter().filter(|path| is_dropped(&path.to_string()));
+    let dropped: BTreeSet<Path> = dropped.cloned().collect();
     for path in &dropped {
         match whole_element(path, &held, &dropped) {
-            Some(element) => remove(&mut result, &element),
+            Some(element) => remove(result, &element),
             // Without its keys an element of a list is nobody.
             None if is_key(path) => {}
-            None => remove(&mut result, path),
+            None => remove(result, path),
         }
     }
-    overlay(&mut Path::default(), &mut result, manifest);
-    result
 }
 
 /// The outermost list element around a field of which everything is dropped.
@@ -48,31 +55,37 @@ fn is_key(path: &Path) -> bool {
     }
 }
 
-fn overlay(path: &mut Path, live: &mut Value, asked: &Value) {
-    match (&mut *live, asked, shape_of(path)) {
+/// Where a value stands, as far as it matters for how it is owned.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The last field's name; none in an element of a list.
+    field: Option<&'a str>,
+    /// Whether that is somewhere inside `containers`.
+    in_containers: bool,
+}
+
+fn overlay(place: Place<'_>, live: &mut Value, asked: &Value) {
+    let in_containers = place.in_containers || place.field == Some("containers");
+    let shape = place.field.map_or(Shape::Granular, |field| shape(field, || in_containers));
+    match (&mut *live, asked, shape) {
         (Value::Object(live), Value::Object(asked), Shape::Granular) => {
             for (name, asked) in asked {
-                path.0.push(Element::Field(name.clone()));
-                overlay(path, live.entry(name.clone()).or_insert(Value::Null), asked);
-                path.0.pop();
+                let place = Place { field: Some(name), in_containers };
+                overlay(place, live.entry(name.clone()).or_insert(Value::Null), asked);
             }
         }
         (Value::Array(list), Value::Array(asked), Shape::Keyed(keys)) => {
             for asked in asked {
-                let element = Element::keyed(keys, asked);
-                let place = list.iter().position(|candidate| element.names(candidate));
-                let place = place.unwrap_or_else(|| {
+                let is_it = |one: &Value| keys.iter().all(|key| one.get(*key) == asked.get(*key));
+                let index = list.iter().position(is_it).unwrap_or_else(|| {
                     list.push(Value::Object(Map::new()));
                     list.len() - 1
                 });
-                path.0.push(element);
-                overlay(path, &mut list[place], asked);
-                path.0.pop();
+                overlay(Place { field: None, in_containers }, &mut list[index], asked);
             }
         }
         _ => {
-            let kept_defaults = super::satisfied(path, asked, live);
-            if !kept_defaults {
+            if !satisfies(shape, asked, live) {
                 *live = asked.clone();
             }
         }

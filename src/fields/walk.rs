@@ -91,33 +91,47 @@ impl<V: FnMut(&Field<'_>)> Walk<'_, V> {
 /// The elements of a list in the order of their keys.
 fn in_order<'a>(keys: &[&str], list: &'a [Value]) -> Vec<&'a Value> {
     let mut all: Vec<&Value> = list.iter().collect();
-    if all.len() > 1 {
-        let text = |value: &&Value| -> Vec<String> {
-            keys.iter().map(|key| value.get(*key).unwrap_or(&Value::Null).to_string()).collect()
-        };
-        all.sort_by_cached_key(text);
+    if all.len() < 2 {
+        return all;
     }
+    if let [key] = keys
+        && let Some(mut named) = all
+            .iter()
+            .map(|one| Some((one.get(*key)?.as_str().filter(|name| plain(name))?, *one)))
+            .collect::<Option<Vec<_>>>()
+    {
+        // Plain texts are in the order of their JSON texts.
+        named.sort_by_key(|(name, _)| *name);
+        return named.into_iter().map(|(_, one)| one).collect();
+    }
+    let text = |value: &&Value| -> Vec<String> {
+        keys.iter().map(|key| value.get(*key).unwrap_or(&Value::Null).to_string()).collect()
+    };
+    all.sort_by_cached_key(text);
     all
 }
 
 /// Writes a field of a map after a name.
 pub(super) fn push_field(name: &mut String, field: &str) {
-    // Writing to a String cannot fail.
-    let _ = match plain(field) {
-        true => write!(name, ".{field}"),
-        false => write!(name, "[{}]", Value::from(field)),
-    };
+    if plain(field) {
+        name.push('.');
+        name.push_str(field);
+    } else {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "[{}]", Value::from(field));
+    }
 }
 
 /// Writes an element of a list after a name.
 fn push_keyed(name: &mut String, keys: &[&str], element: &Value) {
     for (index, key) in keys.iter().enumerate() {
         name.push(if index == 0 { '[' } else { ',' });
-        let value = element.get(*key).unwrap_or(&Value::Null);
-        let _ = match value {
-            Value::String(text) if plain(text) => write!(name, "{key}={text}"),
-            value => write!(name, "{key}={value}"),
-        };
+        name.push_str(key);
+        name.push('=');
+        match element.get(*key).unwrap_or(&Value::Null) {
+            Value::String(text) if plain(text) => name.push_str(text),
+            value => drop(write!(name, "{value}")),
+        }
     }
     name.push(']');
 }

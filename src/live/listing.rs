@@ -1,7 +1,6 @@
 //! Lists and single objects, as [`LiveObject`]s.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -96,7 +95,7 @@ pub(crate) fn live_object(kind: Kind, mut value: Value) -> (ObjectKey, LiveObjec
     let text = |name: &str| value["metadata"][name].as_str().unwrap_or_default().to_owned();
     let namespace = kind.namespaced().then(|| text("namespace"));
     let key = ObjectKey { kind, namespace, name: text("name") };
-    (key, LiveObject { managers: Arc::new(managers(&managed)), value: Arc::new(value) })
+    (key, LiveObject::owned(value, managers(&managed)))
 }
 
 /// Who owns which fields. Status is the controllers' own and left out; `scale` is not: that is how

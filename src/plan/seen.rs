@@ -34,14 +34,17 @@ pub struct Seen {
 impl Seen {
     /// An object as it is.
     pub fn of(key: &ObjectKey, live: &LiveObject) -> Self {
-        let mut owned = Cow::Borrowed(live.owned_by(FIELD_MANAGER));
-        if key.kind == Kind::PersistentVolume {
-            owned.to_mut().insert(RECLAIM.to_owned());
-        }
+        let digest = live.digest_once(|| {
+            let mut owned = Cow::Borrowed(live.owned_by(FIELD_MANAGER));
+            if key.kind == Kind::PersistentVolume {
+                owned.to_mut().insert(RECLAIM.to_owned());
+            }
+            fields::digest_owned(&owned, &live.value)
+        });
         Self {
             uid: live.uid().to_owned(),
             generation: live.number("/metadata/generation"),
-            digest: fields::digest_owned(&owned, &live.value),
+            digest,
             leaving: live.is_leaving(),
         }
     }

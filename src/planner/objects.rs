@@ -237,7 +237,8 @@ pub fn differences(
     after: &Value,
     conflicts: &[(String, String)],
 ) -> Vec<FieldChange> {
-    let (before, after) = (fields::leaves(before), fields::leaves(after));
+    let unlike = fields::leaves_unlike;
+    let (before, after) = (unlike(before, after), unlike(after, before));
     let paths: BTreeSet<&Path> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
     for path in paths {

@@ -339,7 +339,7 @@ impl Rules {
         let changed: Vec<String> = self
             .foreign
             .iter()
-            .filter(|(key, before)| cluster.get(key) != Some(before))
+            .filter(|(key, before)| cluster.objects.get(key).map(|it| &it.value) != Some(*before))
             .map(|(key, _)| format!("rule 1: {key} of others is not as it was"))
             .collect();
         self.wrong.extend(changed);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::cluster::{Cluster, SimObject, leaving, owned_by_setting, transfer, uid};
+use super::cluster::{Cluster, leaving, owned_by_setting, transfer, uid};
 use super::defaults;
 use super::denial::Denial;
 use super::rules;
@@ -14,6 +14,7 @@ use super::values::{at, list, map_of, put, take, text};
 use crate::fields::path::{inside, is_covered, touches};
 use crate::fields::{merge, names, otherwise};
 use crate::object::{FIELD_MANAGER, Kind, ObjectKey};
+use crate::observed::LiveObject;
 use crate::plan::change::Change;
 
 /// Fields of the metadata that only the server writes; sent ones are dropped.
@@ -118,7 +119,7 @@ pub(super) fn apply(
     if !conflicts.is_empty() && !force {
         return Err(Denial::Conflict(key.clone(), conflicts));
     }
-    let mut new = SimObject::clone(&live);
+    let mut new = LiveObject::clone(&live);
     let managers = Arc::make_mut(&mut new.managers);
     for (manager, path) in &conflicts {
         if let Some(paths) = managers.get_mut(manager) {
@@ -149,7 +150,7 @@ pub(super) fn edit(
     patch: &Value,
 ) -> Result<(), Denial> {
     let live = cluster.shared(key).ok_or_else(|| gone(key))?;
-    let mut new = SimObject::clone(&live);
+    let mut new = LiveObject::clone(&live);
     let value = new.value_mut();
     merge_patch(value, patch);
     keep_what_nobody_edits(&live.value, value);
@@ -234,7 +235,7 @@ fn sent(key: &ObjectKey, manifest: &Value) -> Result<Value, Denial> {
 }
 
 /// Fields a manifest would change that others own.
-fn conflicts(live: &SimObject, manifest: &Value) -> Vec<(String, String)> {
+fn conflicts(live: &LiveObject, manifest: &Value) -> Vec<(String, String)> {
     let changes = otherwise(manifest, &live.value);
     let touched = |path: &String| touches(&changes, path);
     let others = live.managers.iter().filter(|(manager, _)| *manager != FIELD_MANAGER);
@@ -250,8 +251,8 @@ fn conflicts(live: &SimObject, manifest: &Value) -> Vec<(String, String)> {
 fn commit(
     cluster: &mut Cluster,
     key: &ObjectKey,
-    old: &SimObject,
-    mut new: SimObject,
+    old: &LiveObject,
+    mut new: LiveObject,
 ) -> Result<(), Denial> {
     let value = new.value_mut();
     defaults::fill_in(key, value);

@@ -14,7 +14,7 @@ use crate::fields::path::touches;
 use crate::fields::walk::walk;
 use crate::fields::{hex, names};
 use crate::object::{Kind, ObjectKey, at};
-use crate::observed::EventNote;
+use crate::observed::{EventNote, LiveObject};
 
 /// Version of the saved state; a file with a higher one is refused.
 pub(super) const FORMAT: u32 = 1;
@@ -39,7 +39,7 @@ pub struct Cluster {
     /// How many addresses were given.
     pub addresses: u64,
     /// Every object. Shared, because a world is copied before each change and hardly differs.
-    pub objects: BTreeMap<ObjectKey, Arc<SimObject>>,
+    pub objects: BTreeMap<ObjectKey, Arc<LiveObject>>,
     /// What nodes know of their pods beyond the pods' status.
     pub pods: BTreeMap<ObjectKey, PodLife>,
     /// Images each node has pulled.
@@ -64,22 +64,6 @@ struct Settled(Option<u64>);
 impl PartialEq for Settled {
     fn eq(&self, _: &Self) -> bool {
         true
-    }
-}
-
-/// An object and who owns its fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SimObject {
-    /// The object, without `metadata.managedFields`.
-    pub value: Arc<Value>,
-    /// Field paths by manager; the status belongs to nobody.
-    pub managers: Arc<BTreeMap<String, BTreeSet<String>>>,
-}
-
-impl SimObject {
-    /// Its value, to be changed; whoever shares it keeps it as it was.
-    pub fn value_mut(&mut self) -> &mut Value {
-        Arc::make_mut(&mut self.value)
     }
 }
 
@@ -157,7 +141,7 @@ impl Cluster {
     }
 
     /// An object as it is now, to look at while the world changes.
-    pub(super) fn shared(&self, key: &ObjectKey) -> Option<Arc<SimObject>> {
+    pub(super) fn shared(&self, key: &ObjectKey) -> Option<Arc<LiveObject>> {
         self.objects.get(key).cloned()
     }
 
@@ -205,12 +189,16 @@ impl Cluster {
             put(&mut value, &["metadata", "generation"], json!(1));
         }
         let managers = BTreeMap::from([(manager.to_owned(), owned)]);
-        self.replace(key, SimObject { value: Arc::new(value), managers: Arc::new(managers) });
+        self.replace(key, LiveObject::owned(value, managers));
     }
 
     /// Stores an object under a new `resourceVersion`.
-    pub(super) fn replace(&mut self, key: &ObjectKey, mut object: SimObject) {
+    pub(super) fn replace(&mut self, key: &ObjectKey, mut object: LiveObject) {
+        let stays_settled = self.is_settled() && !concerns_controllers(key);
         self.revision += 1;
+        if stays_settled {
+            self.settle();
+        }
         let version = json!(self.revision.to_string());
         put(object.value_mut(), &["metadata", "resourceVersion"], version);
         self.objects.insert(key.clone(), Arc::new(object));
@@ -220,7 +208,7 @@ impl Cluster {
     /// where nothing changes.
     pub(super) fn change(&mut self, manager: &str, key: &ObjectKey, edit: impl FnOnce(&mut Value)) {
         let Some(old) = self.objects.get(key) else { return };
-        let mut new = SimObject::clone(old);
+        let mut new = LiveObject::clone(old);
         edit(new.value_mut());
         if new.value != old.value {
             if keeps_owners(key) {
@@ -236,7 +224,7 @@ impl Cluster {
         let Some(old) = self.objects.get(key) else { return };
         let found = whole.iter().try_fold(&*old.value, |value, name| value.get(*name));
         if found != Some(&status) {
-            let mut new = SimObject::clone(old);
+            let mut new = LiveObject::clone(old);
             put(new.value_mut(), &whole, status);
             self.replace(key, new);
         }
@@ -274,6 +262,11 @@ impl Cluster {
     }
 }
 
+/// Whether any controller looks at an object; locks and records are nobody's but tsinfra's.
+fn concerns_controllers(key: &ObjectKey) -> bool {
+    !matches!(key.kind, Kind::Lease | Kind::ConfigMap)
+}
+
 /// Whether it is worth knowing who owns an object's fields: nobody applies pods, and they change
 /// more than all else together.
 fn keeps_owners(key: &ObjectKey) -> bool {
@@ -299,7 +292,7 @@ pub(super) fn owned_by_setting(value: &Value) -> BTreeSet<String> {
 
 /// Gives a manager every field that is not as it was, as the API server does for writes that are
 /// not server-side apply; fields that are gone are nobody's.
-pub(super) fn transfer(manager: &str, old: &Value, new: &mut SimObject) {
+pub(super) fn transfer(manager: &str, old: &Value, new: &mut LiveObject) {
     let (mut names, mut changed) = (BTreeSet::new(), BTreeSet::new());
     walk(&new.value, Some(old), &mut |field| {
         names.insert(field.name.to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cluster::{Cluster, PodLife, SimObject, Stage};
+use super::cluster::{Cluster, PodLife, Stage};
 use super::databases;
 use super::stateful_sets::is_ready;
 use super::trouble::Mood;
@@ -31,10 +31,9 @@ impl Cluster {
     pub fn copied(seen: &Observed, databases: &[DatabaseScope]) -> Self {
         let mut cluster = Self::empty(SEED);
         for (key, live) in &seen.objects {
-            let object = SimObject { value: live.value.clone(), managers: live.managers.clone() };
             let version = live.text("/metadata/resourceVersion").and_then(|it| it.parse().ok());
             cluster.revision = cluster.revision.max(version.unwrap_or(0));
-            cluster.objects.insert(key.clone(), Arc::new(object));
+            cluster.objects.insert(key.clone(), Arc::new(live.clone()));
         }
         if let Some(record) = &seen.inventory {
             let key = Inventory::key(&record.namespace, &record.stack);

@@ -1,8 +1,6 @@
 //! What a look at the simulated world shows.
 
-use std::sync::Arc;
-
-use super::cluster::{Cluster, SimObject};
+use super::cluster::Cluster;
 use super::databases;
 use super::selectors::has_all;
 use super::values::at;
@@ -48,9 +46,7 @@ pub(super) fn look(cluster: &Cluster, scope: &Scope) -> Result<Observed, Unseen>
 
 fn show(cluster: &Cluster, key: &ObjectKey, seen: &mut Observed) {
     if let Some(object) = cluster.objects.get(key) {
-        let SimObject { value, managers } = &**object;
-        let live = LiveObject { value: Arc::clone(value), managers: Arc::clone(managers) };
-        seen.objects.insert(key.clone(), live);
+        seen.objects.insert(key.clone(), LiveObject::clone(object));
     }
 }
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use tsinfra::fields::path::{covers, touches};
 use tsinfra::fields::walk::walk;
-use tsinfra::fields::{departures, digest, leaves, merge::applied, owned_paths, value_at};
+use tsinfra::fields::{
+    departures, digest, leaves, leaves_unlike, merge::applied, owned_paths, value_at,
+};
 
 /// The fields a manager owns after it sent a manifest: all that are in it.
 fn owned_by(manifest: &Value) -> BTreeSet<String> {
@@ -106,6 +108,13 @@ proptest! {
             (path.to_string(), value, beside)
         });
         prop_assert_eq!(visited, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_unlike_is_told_as_the_leaves_tell_it(asked in manifests(), other in manifests()) {
+        let mut expected = leaves(&asked);
+        expected.retain(|path, value| value_at(&other, path) != Some(value));
+        prop_assert_eq!(leaves_unlike(&asked, &other), expected);
     }
 
     #[test]

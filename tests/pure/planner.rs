@@ -13,6 +13,7 @@ mod locked;
 mod moved;
 mod ownership;
 mod refusals;
+mod restless;
 mod selected;
 mod sketch;
 mod stale;
@@ -148,13 +149,14 @@ fn shape(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     let objects = snapshot.objects.iter().filter(|(key, object)| {
         ours(&object.value) && !matches!(key.kind, Kind::ConfigMap | Kind::Lease)
     });
-    let strip_all = |(key, object): (&ObjectKey, &std::sync::Arc<tsinfra::sandbox::SimObject>)| {
-        let mut value = Value::clone(&object.value);
-        strip(&mut value);
-        let labels = value["metadata"]["labels"].clone();
-        value["metadata"] = labels;
-        (key.to_string(), value)
-    };
+    let strip_all =
+        |(key, object): (&ObjectKey, &std::sync::Arc<tsinfra::observed::LiveObject>)| {
+            let mut value = Value::clone(&object.value);
+            strip(&mut value);
+            let labels = value["metadata"]["labels"].clone();
+            value["metadata"] = labels;
+            (key.to_string(), value)
+        };
     objects.map(strip_all).collect()
 }
 

@@ -6,6 +6,7 @@ use tsinfra::apply::expect;
 use tsinfra::fields::{self, path::Element, path::Path};
 use tsinfra::inventory::Inventory;
 use tsinfra::object::{FIELD_MANAGER, LABEL_PART_OF};
+use tsinfra::observed::LiveObject;
 use tsinfra::plan::seen::Seen;
 use tsinfra::sandbox::Cluster;
 
@@ -114,7 +115,7 @@ fn what_came_is_named() {
             ObjectKey::global(kind, name)
         };
         let value = json!({ "metadata": { "name": name, "uid": "n", "labels": labels } });
-        (key, tsinfra::sandbox::SimObject { value: value.into(), ..Default::default() })
+        (key, LiveObject::of(value))
     };
     for kind in [
         Kind::Service,
