@@ -81,7 +81,7 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         }
         after.extend(pool.needs.iter().flat_map(settled));
         after.extend(after_namespace(&pool.set));
-        pool_steps(input, plan, name, pool, after);
+        pool_steps(input, plan, (name, cluster), pool, after);
         if pool.role == Role::Control || restarts {
             before.push(pool);
         }
@@ -95,7 +95,7 @@ fn is_updated(plan: &PlanDraft, set: &ObjectKey) -> bool {
 fn pool_steps(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
-    cluster: &str,
+    (name, cluster): (&str, &DesiredCluster),
     pool: &DesiredPool,
     after: BTreeSet<StepId>,
 ) {
@@ -114,11 +114,18 @@ fn pool_steps(
         }
     }
     stuck::unblock(input, plan, pool, limit);
-    // Control members are seen through members that serve; before the first of those there is
-    // nobody to ask.
-    if pool.role != Role::Control || guards::seen_id(input.observed, cluster).is_some() {
-        join(plan, cluster, pool, "a pod that is ready is no member yet");
+    if pool.role != Role::Control || can_be_asked(input, name, cluster) {
+        join(plan, name, pool, "a pod that is ready is no member yet");
     }
+}
+
+/// Whether somebody can be asked for a database's members: it has answered, or one that serves is ready
+/// to. Before the first of those there is nobody to ask; one that is silent just now will answer.
+fn can_be_asked(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> bool {
+    let mut serving = cluster.pools.iter().filter(|pool| pool.role != Role::Control);
+    let is_ready =
+        |pool: &DesiredPool| input.observed.pods_of(&pool.set).any(|(_, pod)| pod.is_ready());
+    guards::seen_id(input.observed, name).is_some() || serving.any(is_ready)
 }
 
 /// Waits until the database lists a pool's members as running.

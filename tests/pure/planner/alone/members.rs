@@ -46,6 +46,29 @@ fn a_restart_of_a_domain_that_is_all_down_expects_nobody() {
     assert_eq!(mend.blocked, []);
 }
 
+/// Rule 3: a database that is silent while the plan is made will answer when its word is needed.
+#[test]
+fn members_that_vote_are_seen_back_also_if_the_database_was_silent() {
+    let world = sandbox();
+    apply_all(&world, &two_pools(0));
+    let control = id("join/alpha/config");
+    for view in [DatabaseView::Absent, DatabaseView::Unreachable { why: "no table".to_owned() }] {
+        let silent = |seen: &mut Observed| {
+            seen.databases.insert("alpha".to_owned(), view.clone());
+        };
+        let restart = plan_of(&world, &two_pools(1), Purpose::Apply, silent);
+        let first = &restart.steps[&id("update/StatefulSet/tsdb/alpha-hot")];
+        assert!(restart.steps.contains_key(&control), "{view:?}: {:#?}", restart.steps.keys());
+        assert!(first.after.contains(&control), "{view:?}: {:#?}", first.after);
+        // Where nobody serves, nobody could say.
+        let nobody = plan_of(&world, &two_pools(1), Purpose::Apply, |seen| {
+            silent(seen);
+            seen.objects.retain(|key, _| key.kind != Kind::Pod || key.name.contains("config"));
+        });
+        assert!(!nobody.steps.contains_key(&control), "{view:?}: {:#?}", nobody.steps.keys());
+    }
+}
+
 /// Rule 4: a member on its way out still says that it is ready.
 #[test]
 fn a_pod_that_is_leaving_counts_as_away() {
