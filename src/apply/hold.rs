@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::step::End;
 use crate::lock::{self, ANSWER, Lock, TERM, Turn, Watch};
@@ -68,6 +68,7 @@ pub struct Hold<'a, W: World> {
     namespace: &'a str,
     stack: &'a str,
     state: Mutex<State>,
+    turn: Mutex<()>,
 }
 
 struct State {
@@ -104,7 +105,7 @@ pub async fn take<'a, W: World>(
         let held = |lock: Lock, version: String, spoke: Duration| {
             let (begun, unsure) = (BTreeSet::new(), Vec::new());
             let state = Mutex::new(State { lock, version, spoke, begun, unsure });
-            Hold { world, namespace, stack, state }
+            Hold { world, namespace, stack, state, turn: Mutex::new(()) }
         };
         if let Some((lock, version)) = lease.and_then(|lease| landed(lease, &unsure)) {
             return Ok(held(lock, version, spoke));
@@ -149,6 +150,13 @@ fn landed(lease: &LiveObject, unsure: &[Lock]) -> Option<(Lock, String)> {
 }
 
 impl<W: World> Hold<'_, W> {
+    /// Waits until no other effect is under way; it is the caller's turn as long as it keeps the answer.
+    /// A process that is paused, and has lost the lock when it wakes up, so writes at most the one
+    /// effect whose compare-and-swap came before.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
     /// Writes the name of a step into the Lease, before the step's effect: whoever has lost the
     /// lock finds out here and does nothing.
     pub async fn begin(&self, step: &StepId) -> Result<(), End> {

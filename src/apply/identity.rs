@@ -69,6 +69,7 @@ impl<'a, W: World> Identities<'a, W> {
                 None => {
                     let Some(cluster) = record.clusters.get_mut(name) else { continue };
                     cluster.cluster_id.clone_from(id);
+                    let _turn = self.hold.turn().await;
                     self.hold.confirm().await?;
                     let kept = self.world.keep(&record).await;
                     if let Err(Refused::Unknown(_)) = kept {

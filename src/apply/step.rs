@@ -133,7 +133,9 @@ async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Resu
             return Err(End::Stale(why));
         }
     }
+    let mut turn = None;
     if let (Some((hold, _)), Some(_)) = (course.held, step.action.object()) {
+        turn = Some(hold.turn().await);
         hold.begin(id).await?;
     }
     let performed = course.world.perform(&step.action).await;
@@ -141,6 +143,7 @@ async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Resu
     if let (Some((hold, _)), true) = (course.held, not_done) {
         hold.finish(id).await;
     }
+    drop(turn);
     Ok(performed?)
 }
 

@@ -111,10 +111,10 @@ impl Conduct {
             }
             Deed::Keep(_) => Vec::new(),
             Deed::Drop => self.leaves_behind(moment.now).into_iter().collect(),
-            Deed::Swap(key, manifest, _) if key.kind == Kind::Lease => {
+            Deed::Swap(key, manifest, version) if key.kind == Kind::Lease => {
                 let holder = manifest.pointer("/spec/holderIdentity").and_then(Value::as_str);
                 match holder {
-                    Some(_) => is_robbed(moment, key).into_iter().collect(),
+                    Some(_) => is_robbed(moment, key, version.as_deref()).into_iter().collect(),
                     None if self.is_in_doubt => {
                         vec!["lock: it is let go while an answer is outstanding".to_owned()]
                     }
@@ -178,9 +178,14 @@ impl Conduct {
     }
 }
 
-/// Rule 11: the lock is taken only from nobody, or from one who has been silent for too long.
-fn is_robbed(moment: &Moment<'_>, key: &ObjectKey) -> Option<String> {
+/// Rule 11: the lock is taken only from nobody, or from one who has been silent for too long. Who does
+/// not know yet that it was lost, and writes a version that is gone, takes nothing.
+fn is_robbed(moment: &Moment<'_>, key: &ObjectKey, version: Option<&str>) -> Option<String> {
     let lease = moment.now.get(key)?;
+    let is_current = lease.pointer("/metadata/resourceVersion").and_then(Value::as_str) == version;
+    if !is_current {
+        return None;
+    }
     let holder = lease.pointer("/spec/holderIdentity").and_then(Value::as_str)?;
     let silent_ms = moment.now.clock_ms.saturating_sub(moment.lock_written_ms);
     let dead = u128::from(silent_ms) >= (TERM + REQUEST).as_millis();

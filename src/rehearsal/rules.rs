@@ -53,8 +53,8 @@ pub struct Rules {
     lenient: bool,
     /// Whether somebody else took the record away.
     recordless: bool,
-    /// Effects of each actor that no longer held the lock.
-    late: BTreeMap<String, usize>,
+    /// Effects of each actor that no longer held the lock: those it sent, and those held up on the way.
+    late: BTreeMap<(String, bool), usize>,
     /// The version of the lock, and when it was written, on the virtual clock in milliseconds.
     lock_written: (String, u64),
 }
@@ -156,7 +156,8 @@ impl Rules {
     /// Judges a writing of the record that was carried out, by the world as it was before (rule 11).
     pub fn judge_record(&mut self, cluster: &Cluster, actor: &Actor<'_>) {
         let Some(holder) = actor.holder else { return };
-        self.holds_the_lock(cluster, holder, &Inventory::key(&self.namespace, &self.stack));
+        let record = Inventory::key(&self.namespace, &self.stack);
+        self.holds_the_lock(cluster, (holder, actor.late), &record);
     }
 
     /// When the lock was last written, on the virtual clock in milliseconds.
@@ -165,13 +166,18 @@ impl Rules {
     }
 
     /// Whether an actor holds the lock; it may write once without, see [`Self::lock_is_held`].
-    fn holds_the_lock(&mut self, cluster: &Cluster, holder: &str, object: &ObjectKey) -> bool {
+    fn holds_the_lock(
+        &mut self,
+        cluster: &Cluster,
+        (holder, late): (&str, bool),
+        object: &ObjectKey,
+    ) -> bool {
         let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
         let held = lease.map(|lease| text(lease, "/spec/holderIdentity")) == Some(holder);
         if !held {
-            let late = self.late.entry(holder.to_owned()).or_default();
-            *late += 1;
-            if *late > 1 {
+            let count = self.late.entry((holder.to_owned(), late)).or_default();
+            *count += 1;
+            if *count > 1 {
                 self.say(format!("rule 11: {holder} writes {object} without the lock"));
             }
         }
@@ -182,7 +188,7 @@ impl Rules {
     /// effect whose compare-and-swap came before the lock was lost.
     fn lock_is_held(&mut self, cluster: &Cluster, actor: &Actor<'_>, object: &ObjectKey) {
         let Some(holder) = actor.holder else { return };
-        if !self.holds_the_lock(cluster, holder, object) {
+        if !self.holds_the_lock(cluster, (holder, actor.late), object) {
             return;
         }
         let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));

@@ -110,6 +110,25 @@ fn no_fault_at_every_place_and_no_drawn_faults_by_the_thousand_break_a_rule() {
     all_go_well("one fault at every effect, and drawn faults", &places);
 }
 
+/// What drawn seeds have found: plans that only keep a record, a silent database at planning, effects
+/// side by side of one who was paused; and where the monitors were wrong.
+#[test]
+fn what_seeds_have_found_stays_mended() {
+    use Fault::*;
+    let found = [
+        ("quickstart: upgrade", vec![(9, Rival), (14, Autoscaled)]),
+        ("quickstart: restart", vec![(1, DatabaseEmpty), (3, CrashBefore), (10, Rival)]),
+        ("iotdb-local: destroy", vec![(16, Paused), (20, Paused)]),
+        ("iotdb-cloud: create", vec![(4, Rival), (17, LockDeleted)]),
+        ("iotdb-cloud: rename", vec![(6, Late), (8, LockDeleted)]),
+    ];
+    for (name, faults) in found {
+        let operation = all().iter().find(|operation| operation.name == name).unwrap();
+        let report = block_on(operation.under(faults.into_iter().collect()));
+        assert_eq!(report.wrong, Vec::<String>::new(), "{name}:\n{}", report.journal.join("\n"));
+    }
+}
+
 /// The same trial gives the same journal, to the letter.
 #[test]
 fn a_trial_is_deterministic() {
