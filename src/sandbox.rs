@@ -63,6 +63,7 @@ use crate::plan::change::Change;
 use crate::plan::labels;
 use crate::plan::step::Action;
 use crate::plan::volume;
+use crate::wording::with_causes;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
 
 /// The machines of a fresh sandbox.
@@ -150,7 +151,7 @@ impl Sandbox {
         change(&mut next)?;
         // Whatever is written makes a new revision.
         if next.revision != self.cluster.borrow().revision {
-            self.save(&next).map_err(|why| Refused::Denied(told_whole(&why)))?;
+            self.save(&next).map_err(|why| Refused::Denied(with_causes(&why)))?;
             self.cluster.replace(next);
         }
         Ok(())
@@ -162,7 +163,7 @@ impl Sandbox {
 
     fn save_quietly(&self) {
         if let Err(why) = self.save(&self.cluster.borrow()) {
-            self.unsaved.replace(Some(told_whole(&why)));
+            self.unsaved.replace(Some(with_causes(&why)));
         }
     }
 
@@ -181,12 +182,6 @@ fn fresh() -> Cluster {
         nodes::add_worker(&mut cluster, name, &Labels::new());
     }
     cluster
-}
-
-/// An error with its causes in one line.
-fn told_whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Cluster {

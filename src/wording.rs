@@ -11,6 +11,12 @@ pub fn harmless(text: &str) -> String {
     shown
 }
 
+/// An error with its causes in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// A text of at most so many characters; of a longer one, the start and how much was left out.
 pub fn brief(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {

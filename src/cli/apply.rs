@@ -155,11 +155,15 @@ fn saved_plan(
             "leave out --refresh-only, or plan again with it",
         ));
     }
-    present(plan, options.full, options.json, screen);
+    // That there is nothing to do is not said of a stack that says otherwise by now.
+    let as_planned = source::as_planned(plan, screen);
+    if plan.has_work() || !plan.blocked.is_empty() || as_planned.is_ok() {
+        present(plan, options.full, options.json, screen);
+    }
     if !plan.blocked.is_empty() {
         return Ok(Exit::Blocked);
     }
-    source::as_planned(plan, screen)?;
+    as_planned?;
     let mut connection = plan.basis.connection.clone();
     if let (Some(file), crate::plan::Connection::Kubernetes { kubeconfig, .. }) =
         (&target.kubeconfig, &mut connection)

@@ -14,6 +14,7 @@ use crate::plan::Connection;
 use crate::plan::step::Action;
 use crate::sandbox::{Furniture, Sandbox};
 use crate::stack::Stack;
+use crate::wording::with_causes;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
 
 /// Where the sandbox is kept, below the current folder.
@@ -50,7 +51,7 @@ pub(super) fn open(
                 Purpose::Look => Sandbox::read_only(folder),
                 Purpose::Act => Sandbox::open(folder),
             };
-            let sandbox = opened.map_err(|error| Failure::plain(error.to_string()))?;
+            let sandbox = opened.map_err(|error| Failure::plain(with_causes(&error)))?;
             if let Some(stack) = stack {
                 sandbox.furnish(&Furniture::of(stack));
             }

@@ -61,12 +61,18 @@ pub fn learned(before: &Inventory, after: &Inventory) -> Vec<Learned> {
     for (key, item) in &after.items {
         match before.items.get(key) {
             None => learn(key.to_string(), Lesson::Comes),
+            // It was only meant to be made or touched, and nobody had seen it.
+            Some(old) if old.uid.is_empty() && !item.uid.is_empty() => {
+                learn(key.to_string(), Lesson::Comes);
+            }
             Some(old) if old.uid != item.uid => learn(key.to_string(), Lesson::Identity),
             Some(old) if old != item => learn(key.to_string(), Lesson::Settled),
             Some(_) => {}
         }
     }
-    for key in before.items.keys().filter(|key| !after.items.contains_key(key)) {
+    // What was only meant, and seen by nobody, is not gone.
+    let leaves = before.items.iter().filter(|(key, _)| !after.items.contains_key(*key));
+    for (key, _) in leaves.filter(|(_, item)| !item.uid.is_empty()) {
         learn(key.to_string(), Lesson::Leaves);
     }
     for (name, cluster) in &before.clusters {

@@ -203,29 +203,31 @@ impl Selection {
                 addresses.iter().any(|address| address.names(key, part))
             })
         };
-        let mut kept: BTreeSet<StepId> = steps.keys().cloned().collect();
-        if !self.targets.is_empty() {
-            kept.retain(|id| is_of(&self.targets, &steps[id]));
-            grow(&mut kept, |kept| {
-                kept.iter().flat_map(|id| steps[id].after.iter().cloned()).collect()
-            });
-            // Waiting writes nothing: what is made is also seen to be done.
-            grow(&mut kept, |kept| {
-                let waits = steps.iter().filter(|(_, step)| {
-                    step.action == Action::Await
-                        && !step.after.is_empty()
-                        && step.after.is_subset(kept)
-                });
-                waits.map(|(id, _)| id.clone()).collect()
-            });
-        }
         let mut dropped: BTreeSet<StepId> =
             steps.keys().filter(|id| is_of(&self.excludes, &steps[*id])).cloned().collect();
         grow(&mut dropped, |dropped| {
             let later = steps.iter().filter(|(_, step)| !step.after.is_disjoint(dropped));
             later.map(|(id, _)| id.clone()).collect()
         });
+        let mut kept: BTreeSet<StepId> = steps.keys().cloned().collect();
         kept.retain(|id| !dropped.contains(id));
+        if !self.targets.is_empty() {
+            // What is left out asks for nothing before it either.
+            kept.retain(|id| is_of(&self.targets, &steps[id]));
+            grow(&mut kept, |kept| {
+                kept.iter().flat_map(|id| steps[id].after.iter().cloned()).collect()
+            });
+            // Waiting writes nothing: what is made is also seen to be done.
+            grow(&mut kept, |kept| {
+                let waits = steps.iter().filter(|(id, step)| {
+                    step.action == Action::Await
+                        && !step.after.is_empty()
+                        && step.after.is_subset(kept)
+                        && !dropped.contains(*id)
+                });
+                waits.map(|(id, _)| id.clone()).collect()
+            });
+        }
         kept
     }
 

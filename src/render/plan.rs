@@ -202,7 +202,7 @@ fn conflicts(plan: &Plan) -> String {
     }
     let mut text = "\nFields that another manager has set:\n\n".to_owned();
     for conflict in &plan.conflicts {
-        let outcome = if conflict.taken { "taken back" } else { "left alone" };
+        let outcome = if conflict.taken { "taken back" } else { "not taken" };
         let line = format!(
             "{} {}: set by `{}`, {outcome}",
             conflict.object, conflict.field, conflict.manager

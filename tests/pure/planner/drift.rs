@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tsinfra::inventory::Inventory;
 use tsinfra::object::LABEL_MANAGED_BY;
-use tsinfra::plan::drift::What;
+use tsinfra::plan::drift::{Lesson, What};
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::Cluster;
 use tsinfra::sealed::seal;
@@ -263,6 +263,21 @@ fn what_was_taken_off_by_nobody_known_is_drift() {
     let told = plan(&world, &stack);
     assert_eq!(drifted(&told), BTreeSet::from([service.clone()]));
     assert_eq!(told.changes[&service].because, "it was changed outside of tsinfra");
+}
+
+/// A volume that a killed destroy had only meant to take is not said to be gone, nor another one.
+#[test]
+fn what_was_only_meant_is_never_said_to_be_gone() {
+    let (world, stack) = (sandbox(), stack(STACK));
+    apply_all(&world, &stack);
+    end_early(&world, &destruction(&world, &stack), 0, true);
+    let meant = record(&world, &stack).items.into_iter().filter(|(_, item)| item.uid.is_empty());
+    let meant: Vec<String> = meant.map(|(key, _)| key.to_string()).collect();
+    assert!(meant.iter().any(|key| key.starts_with("PersistentVolume/")), "{meant:?}");
+    let refresh = plan_for(&world, &stack, Purpose::Refresh, &[]);
+    let gone = refresh.learns.iter().filter(|it| it.lesson != Lesson::Comes);
+    let gone: Vec<&str> = gone.map(|it| it.address.as_str()).collect();
+    assert!(!gone.iter().any(|address| meant.contains(&(*address).to_owned())), "{gone:?}");
 }
 
 /// A plan to refresh is held against the world like any other: what changed since is not noted.

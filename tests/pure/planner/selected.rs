@@ -215,6 +215,18 @@ fn a_purge_brings_all_that_comes_before_it() {
 }
 
 /// A slip of the pen is told, with what may be meant.
+/// What comes before something is done for its sake: not at all, where that is left out.
+#[test]
+fn what_is_asked_for_and_left_out_asks_for_nothing() {
+    let (world, stack) = (sandbox(), super::stack(include_str!("cases/first-apply/stack.toml")));
+    apply_all(&world, &stack);
+    for text in ["StatefulSet/tsdb/history-config", "cluster.history.pool.data", "storage.cloud"] {
+        let both = Selection { targets: vec![address(text)], excludes: vec![address(text)] };
+        let part = part(&world, &stack, Purpose::Destroy, &both);
+        assert!(part.steps.is_empty(), "{text}: {:#?}", part.steps.keys());
+    }
+}
+
 #[test]
 fn an_address_that_names_nothing_is_an_error_with_near_ones() {
     let (world, stack) = (sandbox(), stack(STACK));
