@@ -4,6 +4,7 @@ pub mod basis;
 pub mod because;
 pub mod claims;
 pub mod condemned;
+pub mod directories;
 pub mod draft;
 pub mod drift;
 pub mod guards;
@@ -93,6 +94,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             guards::shape(input, &mut draft);
             tiers::classes(input, &mut draft);
             tiers::volumes(input, &mut draft);
+            directories::check(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
             claims::tell_leaving(input, &mut draft);

@@ -3,7 +3,7 @@
 use super::members;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::{List, Observed, Scope};
-use crate::stack::{Stack, TierKind};
+use crate::stack::{Stack, Tier};
 
 /// Kinds looked at in the stack's namespace: all of each, because a stranger's object of a name
 /// the stack wants matters as much as its own.
@@ -26,13 +26,14 @@ pub fn scope(stack: &Stack) -> Scope {
     for tier in stack.storage.values() {
         gets.push(ObjectKey::global(Kind::StorageClass, stack.storage_class(tier)));
     }
-    for kind in [Kind::StorageClass, Kind::PersistentVolume] {
-        lists.push(List { kind, namespace: None, labels: ours.clone() });
-    }
-    let by_node = |tier: &crate::stack::Tier| matches!(tier.kind, TierKind::LocalOnNodes { .. });
-    if stack.storage.values().any(by_node) {
+    lists.push(List { kind: Kind::StorageClass, namespace: None, labels: ours.clone() });
+    let mut volumes = ours;
+    if stack.storage.values().any(Tier::is_local) {
         lists.push(List { kind: Kind::Node, namespace: None, labels: Labels::new() });
+        // Whoever offers a directory of a node must be known, also if it is not this stack.
+        volumes.clear();
     }
+    lists.push(List { kind: Kind::PersistentVolume, namespace: None, labels: volumes });
     Scope {
         lists,
         gets,

@@ -12,7 +12,7 @@ use crate::observed::{LiveObject, Observed};
 use crate::stack::{LocalVolume, Reclaim, Stack, Tier, TierKind};
 
 /// The label a node's name is matched by.
-const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
+pub const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// What a tier needs to be there.
 pub fn objects(
@@ -57,7 +57,8 @@ pub fn volumes(tier: &Tier, observed: &Observed) -> Vec<LocalVolume> {
     }
 }
 
-fn hostname(key: &ObjectKey, node: &LiveObject) -> String {
+/// The name volumes know a node by.
+pub fn hostname(key: &ObjectKey, node: &LiveObject) -> String {
     node.label(LABEL_HOSTNAME).unwrap_or(&key.name).to_owned()
 }
 

@@ -55,6 +55,13 @@ pub struct Tier {
     pub kind: TierKind,
 }
 
+impl Tier {
+    /// Whether its volumes are directories of nodes.
+    pub fn is_local(&self) -> bool {
+        matches!(self.kind, TierKind::Local(_) | TierKind::LocalOnNodes { .. })
+    }
+}
+
 /// What happens to a volume once its claim is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reclaim {

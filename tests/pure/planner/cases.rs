@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use tsinfra::inventory::Inventory;
-use tsinfra::object::LABEL_POOL;
+use tsinfra::object::{LABEL_POOL, LABEL_STACK};
 use tsinfra::plan::selection::Selection;
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::Cluster;
@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 49] = [
+const CASES: [Case; 51] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -128,6 +128,8 @@ const CASES: [Case; 49] = [
     case("class-policy-mismatch").first().trouble(class_that_deletes),
     case("stranger-object").first().trouble(strangers_service),
     case("claim-of-a-stranger").first().trouble(strangers_claim),
+    case("directory-of-another").first().trouble(directories_taken),
+    case("node-missing").first().trouble(node_gone_and_one_cordoned),
     case("stale-claims").trouble(claim_left_over),
     case("claims-without-their-founders").trouble(founders_lost),
     case("identity-changed").trouble(another_identity),
@@ -262,6 +264,37 @@ fn strangers_claim(sandbox: &Sandbox, _: &Stack) {
     });
     let claim = within(Kind::PersistentVolumeClaim, "data-history-config-1");
     create(sandbox, claim, json!({ "spec": spec }));
+}
+
+/// A directory that another stack's volume is, and one that somebody's volume is inside of.
+fn directories_taken(sandbox: &Sandbox, _: &Stack) {
+    let volume = |name: &str, node: &str, path: &str, labels: Value| {
+        let terms = json!([{ "matchExpressions": [
+            { "key": "kubernetes.io/hostname", "operator": "In", "values": [node] },
+        ]}]);
+        let manifest = json!({ "metadata": { "labels": labels }, "spec": {
+            "accessModes": ["ReadWriteOnce"], "capacity": { "storage": "20Gi" },
+            "storageClassName": "fast", "persistentVolumeReclaimPolicy": "Retain",
+            "local": { "path": path },
+            "nodeAffinity": { "required": { "nodeSelectorTerms": terms } },
+        }});
+        create(sandbox, ObjectKey::global(Kind::PersistentVolume, name), manifest);
+    };
+    let press = json!({ LABEL_STACK: "press" });
+    volume("press-ssd-worker-2", "worker-2", "/mnt/iotdb/data/", press);
+    volume("by-hand", "worker-3", "/mnt/iotdb/config/old", json!({}));
+    // Beside one is not inside of it, and another node's is another.
+    volume("beside", "worker-1", "/mnt/iotdb/database", json!({}));
+    volume("elsewhere", "worker-5", "/mnt/iotdb/data", json!({}));
+}
+
+fn node_gone_and_one_cordoned(sandbox: &Sandbox, _: &Stack) {
+    let node = |name: &str| ObjectKey::global(Kind::Node, name);
+    sandbox.disturb(|cluster| {
+        cluster.delete(&node("worker-3"));
+        let cordon = json!({ "spec": { "unschedulable": true } });
+        cluster.edit_as("kubectl-cordon", &node("worker-1"), &cordon).unwrap();
+    });
 }
 
 /// The claim of a fourth DataNode that left the database long ago.

@@ -1,0 +1,128 @@
+//! Whether the directories of local tiers can be given away: on a node that is there, and by nobody else.
+//! Two volumes of one directory are two members that write over each other's data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::PlanInput;
+use super::draft::PlanDraft;
+use crate::desired::labels;
+use crate::desired::storage::{LABEL_HOSTNAME, hostname};
+use crate::object::{Kind, LABEL_STACK, ObjectKey, at};
+use crate::observed::{LiveObject, Observed};
+
+/// Checks every volume the plan is to make. Those that are there already keep their members.
+pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let mut offers: Vec<Offer<'_>> = offers_there(input).collect();
+    let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let new = input.desired.objects.iter().filter(|(key, _)| {
+        key.kind == Kind::PersistentVolume && !input.observed.objects.contains_key(key)
+    });
+    for (key, object) in new {
+        let Some(directory) = Directory::of(&object.manifest) else { continue };
+        if let Some(other) = offers.iter().find(|other| other.directory.overlaps(&directory)) {
+            offered_twice(plan, key, &directory, other);
+        }
+        for node in &directory.nodes {
+            match node_of(input.observed, node) {
+                None => {
+                    let tier = labels::tier_of(&object.manifest).unwrap_or_default();
+                    missing.entry(tier).or_default().insert(node);
+                }
+                Some(live) if at(&live.value, "/spec/unschedulable") == Some(&true.into()) => {
+                    plan.note(format!(
+                        "Node `{node}` is cordoned: no member takes its volume until it is uncordoned."
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        offers.push(Offer { name: key.to_string(), directory });
+    }
+    for (tier, nodes) in missing {
+        let named: Vec<String> = nodes.iter().map(|node| format!("`{node}`")).collect();
+        plan.block(
+            input.stack.tier_address(tier),
+            "node",
+            format!("no node has the host name {}", named.join(" or ")),
+            "see `kubectl get nodes -L kubernetes.io/hostname`; mend the name, or let it join first",
+        );
+    }
+}
+
+/// A volume that offers a directory.
+struct Offer<'a> {
+    /// What it is, and whose.
+    name: String,
+    directory: Directory<'a>,
+}
+
+fn offers_there<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Offer<'a>> + use<'a> {
+    let stack = input.stack;
+    input.observed.of_kind(Kind::PersistentVolume).filter_map(move |(key, live)| {
+        let directory = Directory::of(&live.value)?;
+        let whose = match live.label(LABEL_STACK) {
+            Some(of) if *of == stack.name => " of this stack".to_owned(),
+            Some(of) => format!(" of stack `{of}`"),
+            None => String::new(),
+        };
+        Some(Offer { name: format!("{key}{whose}"), directory })
+    })
+}
+
+fn offered_twice(
+    plan: &mut PlanDraft,
+    key: &ObjectKey,
+    directory: &Directory<'_>,
+    other: &Offer<'_>,
+) {
+    let nodes = directory.nodes.join(", ");
+    let name = &other.name;
+    let there = if other.directory.path == directory.path { "it" } else { other.directory.path };
+    plan.block(
+        key,
+        "directory",
+        format!("{} of {nodes} would be given away twice: {name} offers {there}", directory.path),
+        "give it a directory of its own; or see that nothing uses that volume, remove it, and clear \
+         the directory",
+    );
+}
+
+/// A directory, and the nodes on which a volume offers it; on every node if it names none.
+struct Directory<'a> {
+    path: &'a str,
+    nodes: Vec<&'a str>,
+}
+
+impl<'a> Directory<'a> {
+    fn of(volume: &'a Value) -> Option<Self> {
+        let path = at(volume, "/spec/local/path").or_else(|| at(volume, "/spec/hostPath/path"))?;
+        let terms = at(volume, "/spec/nodeAffinity/required/nodeSelectorTerms");
+        let list = |value: Option<&'a Value>| value.and_then(Value::as_array).into_iter().flatten();
+        let of_host_name = list(terms)
+            .flat_map(|term| list(term.get("matchExpressions")))
+            .filter(|one| one["key"] == *LABEL_HOSTNAME && one["operator"] == *"In");
+        let nodes = of_host_name.flat_map(|one| list(one.get("values")));
+        Some(Self {
+            path: path.as_str()?.trim_end_matches('/'),
+            nodes: nodes.filter_map(Value::as_str).collect(),
+        })
+    }
+
+    /// Whether what is written to one of the two is seen in the other.
+    fn overlaps(&self, other: &Self) -> bool {
+        let holds = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let share_a_node = self.nodes.is_empty()
+            || other.nodes.is_empty()
+            || self.nodes.iter().any(|node| other.nodes.contains(node));
+        share_a_node && (holds(self.path, other.path) || holds(other.path, self.path))
+    }
+}
+
+fn node_of<'a>(observed: &'a Observed, name: &str) -> Option<&'a LiveObject> {
+    let mut nodes = observed.of_kind(Kind::Node);
+    nodes.find(|(key, live)| hostname(key, live) == name).map(|(_, live)| live)
+}
