@@ -17,6 +17,8 @@ pub struct Stack {
     pub namespace: String,
     /// The cluster's DNS domain, `cluster.local` unless the platform says otherwise.
     pub cluster_domain: String,
+    /// Directories of nodes inside which its local volumes must be; none: they may be anywhere.
+    pub paths: Vec<String>,
     /// Which Kubernetes it is for.
     pub target: Target,
     /// Storage tiers by name.

@@ -19,7 +19,7 @@ use crate::stack::names;
 use crate::stack::reader::Table;
 
 const ROOT_KEYS: &[&str] = &["stack", "target", "storage", "cluster", "moved"];
-const STACK_KEYS: &[&str] = &["name", "namespace", "cluster_domain"];
+const STACK_KEYS: &[&str] = &["name", "namespace", "cluster_domain", "paths"];
 const TARGET_KEYS: &[&str] = &["sandbox", "context", "kubeconfig"];
 
 /// Reads a stack and everything that is wrong with its values.
@@ -63,6 +63,7 @@ fn read_header(root: &Table<'_>, found: &mut Findings) -> Stack {
         name: String::new(),
         namespace: String::new(),
         cluster_domain: "cluster.local".to_owned(),
+        paths: Vec::new(),
         target: Target::Sandbox,
         storage: Default::default(),
         clusters: Default::default(),
@@ -93,6 +94,9 @@ fn read_header(root: &Table<'_>, found: &mut Findings) -> Stack {
             domain.text_by("DNS domain", names::subdomain, names::SUBDOMAIN_HELP, found)
     {
         stack.cluster_domain = domain;
+    }
+    if let Some(paths) = table.get("paths", found) {
+        stack.paths = storage::read_paths(&paths, found);
     }
     stack
 }

@@ -15,6 +15,7 @@ pub(super) fn check(stack: &Stack, found: &mut Findings) {
     declared(stack, found);
     directories(stack, found);
     patterns(stack, found);
+    allowed(stack, found);
     for (name, tier) in &stack.storage {
         let users = users.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         match &tier.kind {
@@ -130,6 +131,44 @@ fn patterns(stack: &Stack, found: &mut Findings) {
             found.unfit(mistake);
         }
     }
+}
+
+/// Local volumes are inside the directories the stack allows, if it names any.
+fn allowed(stack: &Stack, found: &mut Findings) {
+    if stack.paths.is_empty() || !found.sound(&["stack", "paths"]) {
+        return;
+    }
+    for (name, tier) in &stack.storage {
+        match &tier.kind {
+            TierKind::Local(volumes) => {
+                for (index, volume) in volumes.iter().enumerate() {
+                    let index = index.to_string();
+                    let place = ["storage", name, "volumes", &index, "path"];
+                    is_allowed(stack, &volume.path, &place, found);
+                }
+            }
+            TierKind::LocalOnNodes { path, .. } => {
+                is_allowed(stack, path, &["storage", name, "path"], found);
+            }
+            TierKind::Csi { .. } | TierKind::CsiClass { .. } => {}
+        }
+    }
+}
+
+fn is_allowed(stack: &Stack, path: &str, place: &[&str], found: &mut Findings) {
+    let inside = |outer: &String| {
+        path.strip_prefix(outer.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if !found.sound(place) || stack.paths.iter().any(inside) {
+        return;
+    }
+    let message = format!("{} is not inside a directory the stack allows", quoted(path));
+    let mistake = Mistake::new(message)
+        .label(found.value(place), "outside")
+        .label(found.value(&["stack", "paths"]), "allowed here")
+        .help("choose a directory inside one of `paths`, or allow this one there");
+    found.unfit(mistake);
 }
 
 /// Where the entry of one volume stands.

@@ -142,6 +142,16 @@ fn read_volume(value: &Value<'_>, found: &mut Findings) -> LocalVolume {
     volume
 }
 
+/// The directories inside which local volumes may be.
+pub(super) fn read_paths(value: &Value<'_>, found: &mut Findings) -> Vec<String> {
+    let list = value.list(found);
+    if list.is_empty() && found.sound(&borrowed(value.path())) {
+        let help = "list directories like `[\"/mnt/disks\"]`, or leave `paths` out to allow any";
+        value.wrong("no directory is allowed to local volumes", "empty", help, found);
+    }
+    list.iter().filter_map(|path| read_path(path, found)).collect()
+}
+
 /// A directory on a node, without a trailing `/`.
 fn read_path(value: &Value<'_>, found: &mut Findings) -> Option<String> {
     let path = value.text_by("directory for volumes", directory, PATH_HELP, found)?;
