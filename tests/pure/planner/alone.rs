@@ -5,6 +5,7 @@ mod data;
 mod ends;
 mod members;
 mod runs;
+mod volumes;
 
 use serde_json::json;
 use tsinfra::inventory::{Inventory, apply_set_id};

@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 51] = [
+const CASES: [Case; 52] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -130,6 +130,7 @@ const CASES: [Case; 51] = [
     case("claim-of-a-stranger").first().trouble(strangers_claim),
     case("directory-of-another").first().trouble(directories_taken),
     case("node-missing").first().trouble(node_gone_and_one_cordoned),
+    case("volume-released").trouble(claim_lost_with_its_pod),
     case("stale-claims").trouble(claim_left_over),
     case("claims-without-their-founders").trouble(founders_lost),
     case("identity-changed").trouble(another_identity),
@@ -286,6 +287,15 @@ fn directories_taken(sandbox: &Sandbox, _: &Stack) {
     // Beside one is not inside of it, and another node's is another.
     volume("beside", "worker-1", "/mnt/iotdb/database", json!({}));
     volume("elsewhere", "worker-5", "/mnt/iotdb/data", json!({}));
+}
+
+/// Somebody deletes a claim, and then its pod: the set makes another claim, and no volume is free for it.
+fn claim_lost_with_its_pod(sandbox: &Sandbox, _: &Stack) {
+    sandbox.disturb(|cluster| {
+        cluster.delete(&within(Kind::PersistentVolumeClaim, "data-history-data-1"));
+        cluster.delete(&within(Kind::Pod, "history-data-1"));
+    });
+    rest(sandbox, 20);
 }
 
 fn node_gone_and_one_cordoned(sandbox: &Sandbox, _: &Stack) {

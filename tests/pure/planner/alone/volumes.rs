@@ -1,0 +1,67 @@
+//! Volumes of local tiers, in states that pass too quickly or come from too far away to be met.
+
+use super::*;
+
+const LOCAL: &str = include_str!("../cases/volume-released/stack.toml");
+
+fn applied() -> (Sandbox, Stack) {
+    let (world, stack) = (sandbox(), stack(LOCAL));
+    apply_all(&world, &stack);
+    (world, stack)
+}
+
+fn volume_on(seen: &Observed, node: &str) -> ObjectKey {
+    let of_node = |key: &&ObjectKey| key.name.contains(&format!("ssd-{node}-"));
+    let mut volumes = seen.of_kind(Kind::PersistentVolume).map(|(key, _)| key);
+    volumes.find(of_node).unwrap().clone()
+}
+
+/// The claim that the volume on a node is bound to.
+fn claim_on(seen: &Observed, node: &str) -> ObjectKey {
+    let volume = &seen.objects[&volume_on(seen, node)];
+    within(Kind::PersistentVolumeClaim, volume.text("/spec/claimRef/name").unwrap())
+}
+
+/// What is refused of the tier once something has changed.
+fn refused(change: impl FnOnce(&mut Observed)) -> Vec<String> {
+    let (world, stack) = applied();
+    let plan = plan_of(&world, &stack, Purpose::Apply, change);
+    plan.blocked.iter().map(|entry| format!("{}: {}", entry.rule, entry.reason)).collect()
+}
+
+#[test]
+fn a_volume_is_a_members_a_moment_before_its_claim_says_so() {
+    assert_eq!(refused(|_| ()), Vec::<String>::new());
+    let unbound = |seen: &mut Observed| {
+        let claim = claim_on(seen, "worker-1");
+        value(seen, &claim)["spec"].as_object_mut().unwrap().remove("volumeName");
+    };
+    assert_eq!(refused(unbound), Vec::<String>::new());
+}
+
+#[test]
+fn a_volume_that_another_claim_has_taken_is_no_members() {
+    let taken = refused(|seen| {
+        let (claim, volume) = (claim_on(seen, "worker-1"), volume_on(seen, "worker-1"));
+        value(seen, &claim)["spec"].as_object_mut().unwrap().remove("volumeName");
+        value(seen, &volume)["spec"]["claimRef"]["name"] = json!("somebody-elses");
+    });
+    let told = "volumes: 1 member needs a volume and none is free; the others are bound";
+    assert_eq!(taken, [told]);
+}
+
+/// A host path without a node is on every node; one beside a directory is not inside of it.
+#[test]
+fn a_directory_of_every_node_is_given_away_on_each() {
+    let (world, stack) = (sandbox(), stack(LOCAL));
+    let refused = |path: &str| {
+        let plan = plan_of(&world, &stack, Purpose::Apply, |seen| {
+            let volume = json!({ "spec": { "hostPath": { "path": path } } });
+            let key = ObjectKey::global(Kind::PersistentVolume, "by-hand");
+            seen.objects.insert(key, LiveObject::of(volume));
+        });
+        plan.blocked.iter().filter(|entry| entry.rule == "directory").count()
+    };
+    assert_eq!(["/", "/mnt/iotdb/", "/mnt/iotdb/data/x"].map(refused), [6, 6, 3]);
+    assert_eq!(["/mnt/iotdb/database", "/srv"].map(refused), [0, 0]);
+}
