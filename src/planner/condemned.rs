@@ -224,23 +224,29 @@ pub fn is_condemned(key: &ObjectKey, live: &LiveObject) -> bool {
 
 /// Tells of volumes that an interrupted end of a cluster has left, while the cluster is declared.
 pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
-    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut left: BTreeMap<(&str, bool), usize> = BTreeMap::new();
     for (_, live) in super::objects::owned(input).filter(|(key, live)| is_condemned(key, live)) {
         let Some(cluster) = live.label(LABEL_CLUSTER) else { continue };
         let declared = input.desired.clusters.contains_key(cluster);
         let lives = |claim: &ObjectKey, uid: &str| {
             input.observed.objects.get(claim).is_some_and(|live| live.uid() == uid)
         };
-        if declared && released_claim(live).is_some_and(|(claim, uid)| !lives(&claim, uid)) {
-            *left.entry(cluster).or_default() += 1;
+        if let (true, Some((claim, uid))) = (declared, released_claim(live)) {
+            *left.entry((cluster, lives(&claim, &uid))).or_default() += 1;
         }
     }
-    for (cluster, volumes) in left {
-        plan.note(format!(
-            "An interrupted destroy has left {} with data of an earlier cluster `{}`, without claims. \
-             They are kept until the stack is destroyed.",
-            count(volumes, "volume"),
-            input.stack.cluster_address(cluster).name()
-        ));
+    for ((cluster, has_claim), volumes) in left {
+        let cluster = input.stack.cluster_address(cluster);
+        let (cluster, volumes) = (cluster.name(), count(volumes, "volume"));
+        plan.note(match has_claim {
+            true => format!(
+                "A destroy that was begun holds {volumes} of cluster `{cluster}` beyond their claims. \
+                 Until the stack is destroyed they are kept, though their tier says delete."
+            ),
+            false => format!(
+                "A destroy that did not come to its end has left {volumes} of cluster `{cluster}` with \
+                 data, without claims. They are kept until the stack is destroyed."
+            ),
+        });
     }
 }

@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 52] = [
+const CASES: [Case; 53] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -151,6 +151,7 @@ const CASES: [Case; 52] = [
     case("destroy-delete").destroy(),
     case("destroy-interrupted").destroy().trouble(data_nodes_told_to_stop),
     case("destroy-before-the-purge").destroy().trouble(claims_gone),
+    case("apply-after-the-holds").trouble(volumes_held),
     case("apply-before-the-purge").trouble(claims_gone),
     case("destroy-of-a-volume-set-to-retain").destroy().trouble(volume_set_to_retain),
 ];
@@ -349,6 +350,13 @@ fn lose(sandbox: &Sandbox, pod: &str) {
 fn data_nodes_told_to_stop(sandbox: &Sandbox, stack: &Stack) {
     let data = "delete/StatefulSet/tsdb/history-data";
     run_until(sandbox, &destruction(sandbox, stack), |event| event.step.0 == data);
+}
+
+/// A destroy was interrupted when volumes were held and nothing else was done.
+fn volumes_held(sandbox: &Sandbox, stack: &Stack) {
+    let mut holds = destruction(sandbox, stack);
+    holds.steps.retain(|id, _| id.0.starts_with("hold/"));
+    assert_eq!(run(sandbox, &holds).done.len(), 6);
 }
 
 /// A destroy was interrupted when the claims were gone and the data were still there.
