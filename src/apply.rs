@@ -26,8 +26,9 @@ use hold::{Claim, Hold, News, NotHeld};
 use identity::Identities;
 use step::{End, Held};
 
-/// Steps that run at the same time, at most: the API server answers no faster beyond it
-/// (measured, research G §1.3), and a person cannot follow more.
+/// Steps that run at the same time, at most: their effects go one by one, they look and wait side by
+/// side. The API server answers no faster beyond it (measured, research G §1.3), and a person cannot
+/// follow more.
 const STEPS_AT_ONCE_MAX: usize = 16;
 
 /// How an apply ended.

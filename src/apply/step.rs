@@ -127,15 +127,19 @@ pub async fn run<W: World>(
 }
 
 async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Result<(), End> {
+    let fence = course.held.filter(|_| step.action.object().is_some());
+    // Taken before the look: what it shows must still be so when the effect follows.
+    let turn = match fence {
+        Some((hold, _)) => Some(hold.turn().await),
+        None => None,
+    };
     if !step.expects.is_empty() {
         let observed = course.world.look(&expect::scope(step)).await?;
         if let Some(why) = expect::broken(step, &observed) {
             return Err(End::Stale(why));
         }
     }
-    let mut turn = None;
-    if let (Some((hold, _)), Some(_)) = (course.held, step.action.object()) {
-        turn = Some(hold.turn().await);
+    if let Some((hold, _)) = fence {
         hold.begin(id).await?;
     }
     let performed = course.world.perform(&step.action).await;
