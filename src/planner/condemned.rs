@@ -232,7 +232,7 @@ pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             input.observed.objects.get(claim).is_some_and(|live| live.uid() == uid)
         };
         if let (true, Some((claim, uid))) = (declared, released_claim(live)) {
-            *left.entry((cluster, lives(&claim, &uid))).or_default() += 1;
+            *left.entry((cluster, lives(&claim, uid))).or_default() += 1;
         }
     }
     for ((cluster, has_claim), volumes) in left {
