@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::path::{Element, Path, Shape, is_covered, shape};
+use super::path::{Element, Path, Shape, is_covered, is_same_element, shape};
 use super::walk::walk;
 use super::{Asked, leaves, satisfies, value_at};
 
@@ -76,8 +76,8 @@ fn overlay(place: Place<'_>, live: &mut Value, asked: &Value) {
         }
         (Value::Array(list), Value::Array(asked), Shape::Keyed(keys)) => {
             for asked in asked {
-                let is_it = |one: &Value| keys.iter().all(|key| one.get(*key) == asked.get(*key));
-                let index = list.iter().position(is_it).unwrap_or_else(|| {
+                let place = list.iter().position(|one| is_same_element(keys, one, asked));
+                let index = place.unwrap_or_else(|| {
                     list.push(Value::Object(Map::new()));
                     list.len() - 1
                 });

@@ -88,6 +88,11 @@ pub fn inside<'a>(
     beginning.filter(move |field| covers(path, field))
 }
 
+/// Whether two elements of a list with these keys are one and the same.
+pub(super) fn is_same_element(keys: &[&str], one: &Value, other: &Value) -> bool {
+    keys.iter().all(|key| one.get(*key) == other.get(*key))
+}
+
 impl Element {
     /// The element of a keyed list that a value stands for.
     pub fn keyed(keys: &[&str], value: &Value) -> Self {

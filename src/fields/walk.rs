@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::is_the_servers;
-use super::path::{Shape, plain, shape};
+use super::path::{Shape, is_same_element, plain, shape};
 
 /// A field of an object.
 pub struct Field<'a> {
@@ -54,9 +54,8 @@ impl<V: FnMut(&Field<'_>)> Walk<'_, V> {
             }
             (Value::Array(list), Shape::Keyed(keys)) => {
                 for child in in_order(keys, list) {
-                    let is_it =
-                        |other: &&Value| keys.iter().all(|key| other.get(*key) == child.get(*key));
                     let beside = beside.and_then(Value::as_array);
+                    let is_it = |other: &&Value| is_same_element(keys, other, child);
                     let beside = beside.and_then(|list| list.iter().find(is_it));
                     let end = self.name.len();
                     push_keyed(&mut self.name, keys, child);

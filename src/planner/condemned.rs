@@ -213,8 +213,13 @@ fn released_claim(volume: &LiveObject) -> Option<(ObjectKey, &str)> {
     if volume.text("/spec/claimRef/uid") != Some(uid) {
         return None;
     }
+    Some((claim_of(volume)?, uid))
+}
+
+/// The claim a volume says it is bound to.
+pub fn claim_of(volume: &LiveObject) -> Option<ObjectKey> {
     let part = |name: &str| volume.text(&format!("/spec/claimRef/{name}"));
-    Some((ObjectKey::within(Kind::PersistentVolumeClaim, part("namespace")?, part("name")?), uid))
+    Some(ObjectKey::within(Kind::PersistentVolumeClaim, part("namespace")?, part("name")?))
 }
 
 /// Whether a volume was held for a claim: it belongs to a claim, not to a tier.

@@ -11,6 +11,7 @@ use crate::desired::labels;
 use crate::desired::storage::{LABEL_HOSTNAME, hostname};
 use crate::object::{Kind, LABEL_STACK, ObjectKey, at};
 use crate::observed::{LiveObject, Observed};
+use crate::stack::is_within;
 
 /// Checks every volume the plan is to make. Those that are there already keep their members.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
@@ -112,13 +113,10 @@ impl<'a> Directory<'a> {
 
     /// Whether what is written to one of the two is seen in the other.
     fn overlaps(&self, other: &Self) -> bool {
-        let holds = |outer: &str, inner: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         let share_a_node = self.nodes.is_empty()
             || other.nodes.is_empty()
             || self.nodes.iter().any(|node| other.nodes.contains(node));
-        share_a_node && (holds(self.path, other.path) || holds(other.path, self.path))
+        share_a_node && (is_within(self.path, other.path) || is_within(other.path, self.path))
     }
 }
 

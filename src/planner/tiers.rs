@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::PlanInput;
+use super::condemned::claim_of;
 use super::draft::PlanDraft;
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{CLAIM, Kind, ObjectKey};
-use crate::observed::LiveObject;
 use crate::stack::{Tier, TierKind};
 use crate::wording::count;
 
@@ -112,13 +112,6 @@ fn claims_without_volume(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectK
         })
     });
     claims.filter(|claim| !has_volume(claim)).collect()
-}
-
-/// The claim a volume is bound to.
-fn claim_of(volume: &LiveObject) -> Option<ObjectKey> {
-    let part = |name: &str| volume.text(&format!("/spec/claimRef/{name}"));
-    let (namespace, name) = (part("namespace")?, part("name")?);
-    Some(ObjectKey::within(Kind::PersistentVolumeClaim, namespace, name))
 }
 
 /// Classes the stack uses but does not make: they must be there and keep the tier's promise.

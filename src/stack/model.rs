@@ -57,6 +57,11 @@ pub struct Tier {
     pub kind: TierKind,
 }
 
+/// Whether a directory is another one or inside of it; neither ends with `/`.
+pub fn is_within(outer: &str, inner: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl Tier {
     /// Whether its volumes are directories of nodes.
     pub fn is_local(&self) -> bool {

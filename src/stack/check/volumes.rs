@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Pool, Stack, TierKind};
+use crate::stack::model::{LocalVolume, Pool, Stack, TierKind, is_within};
 use crate::stack::nearest::nearest;
 use crate::stack::quantity::Quantity;
 
@@ -156,11 +156,7 @@ fn allowed(stack: &Stack, found: &mut Findings) {
 }
 
 fn is_allowed(stack: &Stack, path: &str, place: &[&str], found: &mut Findings) {
-    let inside = |outer: &String| {
-        path.strip_prefix(outer.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if !found.sound(place) || stack.paths.iter().any(inside) {
+    if !found.sound(place) || stack.paths.iter().any(|outer| is_within(outer, path)) {
         return;
     }
     let message = format!("{} is not inside a directory the stack allows", quoted(path));
