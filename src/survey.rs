@@ -18,6 +18,9 @@ use crate::world::{Draft, Preview, Unseen, World};
 /// Previews asked for at once, at most (research G §1.2: LISTs and dry runs are the dear requests).
 const PREVIEWS_AT_ONCE_MAX: usize = 8;
 
+/// Looks taken for one plan, at most, while the world moves between each look and what is asked of it.
+const LOOKS_MAX: usize = 4;
+
 /// What a plan is asked for.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -108,8 +111,9 @@ pub async fn part<W: World>(
     request: &Request<'_>,
     selection: &Selection,
 ) -> Result<Plan, NoPlan> {
-    let Survey { stack, naming, desired, observed } =
-        look(world, request.stack, request.purpose).await?;
+    let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
+    let Sighting { survey, previews, .. } = sighting(world, request, &consents).await?;
+    let Survey { stack, naming, desired, observed } = survey;
     if !selection.is_all() {
         let flags = match request.purpose {
             Purpose::Adopt | Purpose::Forget => ["the address"; 2],
@@ -117,9 +121,6 @@ pub async fn part<W: World>(
         };
         selection.check(&planner::parts::parts(&stack, &desired, &observed), flags)?;
     }
-    let consents: BTreeSet<String> = request.consents.iter().cloned().collect();
-    let drafts = planner::drafts(&stack, &desired, &observed, request.purpose);
-    let previews = previews(world, drafts, &consents).await?;
     let basis = Basis {
         target: world.target(),
         connection: connection(request.stack),
@@ -164,25 +165,64 @@ pub fn connection(stack: &Stack) -> Connection {
     }
 }
 
-async fn previews<W: World>(
+/// What is there, and what Kubernetes would make of the drafts made from it.
+struct Sighting {
+    survey: Survey,
+    previews: BTreeMap<ObjectKey, Previewed>,
+    /// The drafts that no longer fitted what was there when they were asked about, and why.
+    moved: Vec<(Draft, String)>,
+}
+
+/// Looks and asks; and again while the world moves in between, as it does while somebody else applies.
+/// What is answered the same a second time is no movement: it is there and the look does not show it.
+async fn sighting<W: World>(
     world: &W,
-    drafts: Vec<Draft>,
+    request: &Request<'_>,
     consents: &BTreeSet<String>,
-) -> Result<BTreeMap<ObjectKey, Previewed>, Unseen> {
+) -> Result<Sighting, Unseen> {
+    let mut seen = sighting_once(world, request, consents).await?;
+    for _ in 1..LOOKS_MAX {
+        if seen.moved.is_empty() {
+            break;
+        }
+        let before = std::mem::replace(&mut seen, sighting_once(world, request, consents).await?);
+        if seen.moved == before.moved {
+            break;
+        }
+    }
+    match seen.moved.iter().find(|(draft, _)| draft.uid.is_some()) {
+        Some((Draft { object, .. }, why)) => {
+            Err(Unseen { doing: format!("trying out {object}"), why: why.clone() })
+        }
+        None => Ok(seen),
+    }
+}
+
+async fn sighting_once<W: World>(
+    world: &W,
+    request: &Request<'_>,
+    consents: &BTreeSet<String>,
+) -> Result<Sighting, Unseen> {
+    let survey = look(world, request.stack, request.purpose).await?;
+    let drafts = planner::drafts(&survey.stack, &survey.desired, &survey.observed, request.purpose);
     let asked = drafts.into_iter().map(|draft| {
         let consented = consents.contains(&draft.object.to_string());
         async move {
             let previewed = preview(world, &draft, consented).await?;
-            Ok::<_, Unseen>((draft.object, previewed))
+            Ok::<_, Unseen>((draft, previewed))
         }
     });
     let mut answers = stream::iter(asked).buffer_unordered(PREVIEWS_AT_ONCE_MAX);
-    let mut previews = BTreeMap::new();
+    let (mut previews, mut moved) = (BTreeMap::new(), Vec::new());
     while let Some(answer) = answers.next().await {
-        let (key, previewed) = answer?;
-        previews.insert(key, previewed);
+        let (draft, previewed) = answer?;
+        if let Preview::Moved(why) = &previewed.result {
+            moved.push((draft.clone(), why.clone()));
+        }
+        previews.insert(draft.object, previewed);
     }
-    Ok(previews)
+    moved.sort_by(|(one, _), (other, _)| one.object.cmp(&other.object));
+    Ok(Sighting { survey, previews, moved })
 }
 
 /// Asks once; and once more with the contested fields taken, where they may be.

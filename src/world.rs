@@ -80,6 +80,9 @@ pub enum Preview {
     Conflict(Vec<(String, String)>),
     /// It would refuse, in its own words.
     Refused(String),
+    /// What is to be made is there, or what is to be changed is another one or no more: the world has
+    /// moved since it was looked at, or a look does not show it all.
+    Moved(String),
     /// It cannot be asked yet, e.g. because the namespace is not there.
     Unchecked(String),
 }

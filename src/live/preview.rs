@@ -52,7 +52,10 @@ fn finish(draft: &Draft, result: Result<Value, Trouble>) -> Result<Preview, Unse
         Trouble::Failed(failure) if is_another_object(failure) || failure.code == 404 => {
             let why =
                 format!("{object} was replaced or removed while the plan was made; plan again");
-            Err(Unseen { doing: doing(), why })
+            Ok(Preview::Moved(why))
+        }
+        Trouble::Failed(failure) if failure.reason == "AlreadyExists" => {
+            Ok(Preview::Moved(failure.message.clone()))
         }
         Trouble::Failed(failure) if is_refusal(failure) => {
             Ok(Preview::Refused(trouble.explain(&ask)))
@@ -102,7 +105,14 @@ mod tests {
             "failed to create typed patch object (a/b): .spec.x: field not declared in schema";
         assert_eq!(finish(&draft(Some("u")), failed(500, typo)), Ok(Preview::Refused(typo.into())));
         assert!(finish(&draft(Some("u")), failed(500, "etcd is gone")).is_err());
-        assert!(finish(&draft(Some("u")), failed(409, "uid mismatch")).is_err());
+        let replaced =
+            "ConfigMap/tsdb/x was replaced or removed while the plan was made; plan again";
+        let moved = |why: &str| Ok(Preview::Moved(why.to_owned()));
+        assert_eq!(finish(&draft(Some("u")), failed(409, "uid mismatch")), moved(replaced));
+        let there = "configmaps \"x\" already exists";
+        let exists = json!({ "message": there, "reason": "AlreadyExists" });
+        let exists = Err(Trouble::Failed(Failure::read(409, &exists)));
+        assert_eq!(finish(&draft(None), exists), moved(there));
         assert!(finish(&draft(None), failed(401, "Unauthorized")).is_err());
     }
 }

@@ -155,7 +155,7 @@ fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object
     };
     plan.changes.insert(key.clone(), change);
     match input.previews.get(key).map(|previewed| &previewed.result) {
-        Some(Preview::Refused(why)) => refused(plan, key, why),
+        Some(Preview::Refused(why) | Preview::Moved(why)) => refused(plan, key, why),
         Some(Preview::Unchecked(why)) => {
             plan.note(format!("Kubernetes could not be asked about new objects yet: {why}."));
         }

@@ -30,7 +30,8 @@ impl From<Denial> for Refused {
 impl From<Denial> for Preview {
     fn from(denial: Denial) -> Self {
         match denial {
-            Denial::Stale(why) | Denial::Invalid(why) => Self::Refused(why),
+            Denial::Stale(why) => Self::Moved(why),
+            Denial::Invalid(why) => Self::Refused(why),
             Denial::NoNamespace(name) => {
                 Self::Unchecked(format!("namespace `{name}` does not exist yet"))
             }

@@ -11,6 +11,7 @@ mod interrupted;
 mod laws;
 mod locked;
 mod moved;
+mod moving;
 mod ownership;
 mod refusals;
 mod restless;
