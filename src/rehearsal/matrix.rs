@@ -6,10 +6,11 @@ use db_engine::cluster::Role;
 
 use super::fault::Fault;
 use super::trial::{self, Executor, Ours, Report, Trial};
-use crate::plan::Purpose;
+use crate::plan::{Plan, Purpose};
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::parts::PartAddress;
 use crate::stack::{Move, Stack, TierKind};
+use crate::survey;
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Operation {
     pub purpose: Purpose,
     /// Addresses the user consents to.
     pub consents: Vec<String>,
+    /// Its plan in that world; `None`: there is none.
+    plan: Option<Plan>,
     /// The same without a fault: how many effects, and what is there in the end.
     pub straight: Report,
 }
@@ -68,9 +71,12 @@ impl Operation {
         consents: Vec<String>,
     ) -> Self {
         let faults = BTreeMap::new();
-        let trial = Trial { stack: &stack, purpose, consents: &consents, faults };
+        let world = Sandbox::resumed(base.clone());
+        let plan = survey::plan(&world, &trial::request(&stack, purpose, &consents)).await.ok();
+        let trial =
+            Trial { stack: &stack, purpose, consents: &consents, faults, plan: plan.as_ref() };
         let straight = trial::run(&base, &trial, &Ours).await;
-        Self { name, base, stack, purpose, consents, straight }
+        Self { name, base, stack, purpose, consents, plan, straight }
     }
 
     /// Tries it with faults. What is left in the end must be what is left without them, unless
@@ -82,8 +88,13 @@ impl Operation {
     /// Tries it with faults, carried out by somebody else.
     pub async fn by(&self, executor: &impl Executor, faults: BTreeMap<usize, Fault>) -> Report {
         let interfered = faults.values().any(|fault| fault.is_interference());
-        let trial =
-            Trial { stack: &self.stack, purpose: self.purpose, consents: &self.consents, faults };
+        let trial = Trial {
+            stack: &self.stack,
+            purpose: self.purpose,
+            consents: &self.consents,
+            faults,
+            plan: self.plan.as_ref(),
+        };
         let mut report = trial::run(&self.base, &trial, executor).await;
         if !interfered && report.left != self.straight.left {
             let (here, there) = (&report.left, &self.straight.left);
@@ -109,7 +120,8 @@ pub fn furnished(stack: &Stack) -> Cluster {
 /// The world after a stack was applied to it.
 pub async fn lived(base: &Cluster, stack: &Stack) -> Cluster {
     let scene = super::scene::Scene::new(base, stack);
-    let trial = Trial { stack, purpose: Purpose::Apply, consents: &[], faults: BTreeMap::new() };
+    let faults = BTreeMap::new();
+    let trial = Trial { stack, purpose: Purpose::Apply, consents: &[], faults, plan: None };
     trial::converge(&scene, &trial, &Ours).await;
     scene.sandbox.snapshot()
 }

@@ -37,6 +37,8 @@ pub struct Trial<'a> {
     pub consents: &'a [String],
     /// What goes wrong at which effect.
     pub faults: BTreeMap<usize, Fault>,
+    /// The plan of it, if it was made in this world before: faults come at effects, all of them later.
+    pub plan: Option<&'a Plan>,
 }
 
 /// How a trial ended.
@@ -115,7 +117,7 @@ async fn first_run(scene: &Scene, trial: &Trial<'_>, executor: &impl Executor) -
     let anna = Faulty::new(scene, "anna", may_end, trial.faults.clone()).watched();
     let ben = Faulty::new(scene, "ben", may_end, BTreeMap::new());
     let first = async {
-        let end = anna.survive(once(&anna, trial, "anna", trial.consents, executor)).await;
+        let end = anna.survive(first(&anna, trial, executor)).await;
         scene.rival_begins.set(true);
         end
     };
@@ -201,6 +203,18 @@ fn may_end(trial: &Trial<'_>, consents: &[String]) -> bool {
     }
 }
 
+/// The run with faults, by the plan that was made before or by one that is made now.
+async fn first(
+    world: &Faulty<'_>,
+    trial: &Trial<'_>,
+    executor: &impl Executor,
+) -> Result<(Plan, Option<Outcome>), NoPlan> {
+    match trial.plan {
+        Some(plan) => Ok(carried_out(world, plan.clone(), "anna", executor).await),
+        None => once(world, trial, "anna", trial.consents, executor).await,
+    }
+}
+
 /// One plan and, if it may be carried out, its run.
 async fn once(
     world: &Faulty<'_>,
@@ -210,10 +224,29 @@ async fn once(
     executor: &impl Executor,
 ) -> Result<(Plan, Option<Outcome>), NoPlan> {
     let Trial { stack, purpose, .. } = *trial;
-    let request = Request { stack, digest: "of-a-trial", purpose, consents };
-    let plan = executor.read(survey::plan(world, &request).await?);
+    let plan = survey::plan(world, &request(stack, purpose, consents)).await?;
+    Ok(carried_out(world, plan, holder, executor).await)
+}
+
+/// What a trial asks for.
+pub(super) fn request<'a>(
+    stack: &'a Stack,
+    purpose: Purpose,
+    consents: &'a [String],
+) -> Request<'a> {
+    Request { stack, digest: "of-a-trial", purpose, consents }
+}
+
+/// The run of a plan, if it may be carried out and there is something to do.
+async fn carried_out(
+    world: &Faulty<'_>,
+    plan: Plan,
+    holder: &str,
+    executor: &impl Executor,
+) -> (Plan, Option<Outcome>) {
+    let plan = executor.read(plan);
     if !plan.blocked.is_empty() || !plan.has_work() {
-        return Ok((plan, None));
+        return (plan, None);
     }
     let claim = Claim {
         holder: holder.to_owned(),
@@ -225,7 +258,7 @@ async fn once(
     if outcome.is_complete(&plan) {
         world.has_let_go();
     }
-    Ok((plan, Some(outcome)))
+    (plan, Some(outcome))
 }
 
 /// Every object of the stack that is there, but what is only a trace of the run.
