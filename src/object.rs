@@ -160,7 +160,7 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// An object of a kind that lives in namespaces.
     pub fn within(kind: Kind, namespace: &str, name: impl Into<String>) -> Self {
-        debug_assert!(kind.namespaced(), "{kind} lives in no namespace");
+        assert!(kind.namespaced(), "{kind} lives in no namespace");
         Self { kind, namespace: Some(namespace.to_owned()), name: name.into() }
     }
 
@@ -174,7 +174,7 @@ impl ObjectKey {
 
     /// An object of a kind that lives outside namespaces.
     pub fn global(kind: Kind, name: impl Into<String>) -> Self {
-        debug_assert!(!kind.namespaced(), "{kind} lives in a namespace");
+        assert!(!kind.namespaced(), "{kind} lives in a namespace");
         Self { kind, namespace: None, name: name.into() }
     }
 }

@@ -17,3 +17,4 @@ pub mod soak;
 pub mod told;
 pub mod traces;
 pub mod trial;
+mod way;

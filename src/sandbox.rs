@@ -22,6 +22,8 @@
 mod values;
 mod quantities;
 mod selectors;
+mod idle;
+mod shared;
 mod cluster;
 mod denial;
 mod defaults;
@@ -167,12 +169,61 @@ impl Sandbox {
         }
     }
 
+    /// Begins to wait for a change, at most so long; [`others_first`] comes next, then
+    /// [`Self::go_on_waiting`].
+    pub(crate) fn begin_wait(&self, scope: &Scope, at_most: Duration) -> Wait {
+        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        let end_ms = self.cluster.borrow().clock_ms.saturating_add(at_most);
+        Wait { end_ms, before: self.signs(&scope.databases) }
+    }
+
+    /// Lets time pass until something has changed since the wait began.
+    pub(crate) fn go_on_waiting(&self, scope: &Scope, wait: &Wait) {
+        let mut ticked = false;
+        while self.signs(&scope.databases) == wait.before
+            && self.cluster.borrow().clock_ms < wait.end_ms
+        {
+            let mut cluster = self.cluster.borrow_mut();
+            let left = wait.end_ms - cluster.clock_ms;
+            if scope.databases.is_empty() {
+                controllers::advance_until_change(&mut cluster, left);
+            } else {
+                // What a database says changes with time alone.
+                controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
+            }
+            ticked = true;
+        }
+        if ticked {
+            self.save_quietly();
+        }
+    }
+
     /// What tells that something a reader could notice has changed.
     fn signs(&self, databases: &[DatabaseScope]) -> (u64, Vec<DatabaseView>) {
         let cluster = self.cluster.borrow();
         let views = databases.iter().map(|scope| databases::view(&cluster, scope)).collect();
         (cluster.revision, views)
     }
+}
+
+/// A wait for a change that has begun.
+pub(crate) struct Wait {
+    end_ms: u64,
+    before: (u64, Vec<DatabaseView>),
+}
+
+/// Whoever else has something to do at this instant does it before time passes; they may let it pass
+/// too, then it has passed for this one as well.
+pub(crate) async fn others_first() {
+    let mut had_their_turn = false;
+    poll_fn(|task| {
+        if std::mem::replace(&mut had_their_turn, true) {
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The world before anyone has done anything.
@@ -300,35 +351,9 @@ impl World for Sandbox {
     }
 
     async fn stir(&self, scope: &Scope, at_most: Duration) {
-        let at_most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
-        let end = self.cluster.borrow().clock_ms.saturating_add(at_most);
-        let before = self.signs(&scope.databases);
-        // Whoever else has something to do at this instant does it before time passes; they may let
-        // it pass too, then it has passed for this one as well.
-        let mut others_had_their_turn = false;
-        poll_fn(|task| {
-            if std::mem::replace(&mut others_had_their_turn, true) {
-                return Poll::Ready(());
-            }
-            task.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-        let mut ticked = false;
-        while self.signs(&scope.databases) == before && self.cluster.borrow().clock_ms < end {
-            let mut cluster = self.cluster.borrow_mut();
-            let left = end - cluster.clock_ms;
-            if scope.databases.is_empty() {
-                controllers::advance_until_change(&mut cluster, left);
-            } else {
-                // What a database says changes with time alone.
-                controllers::tick(&mut cluster, left.min(controllers::TICK_MS));
-            }
-            ticked = true;
-        }
-        if ticked {
-            self.save_quietly();
-        }
+        let wait = self.begin_wait(scope, at_most);
+        others_first().await;
+        self.go_on_waiting(scope, &wait);
     }
 
     fn elapsed(&self) -> Duration {

@@ -18,7 +18,7 @@ use crate::sandbox::{Cluster, Sandbox};
 use crate::world::World;
 
 /// What is remembered of an actor.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Conduct {
     /// The plan it carries out.
     plan: Option<Plan>,

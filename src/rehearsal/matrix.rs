@@ -6,11 +6,11 @@ use db_engine::cluster::Role;
 
 use super::fault::Fault;
 use super::trial::{self, Executor, Ours, Report, Trial};
-use crate::plan::{Plan, Purpose};
+use super::way::Way;
+use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::parts::PartAddress;
 use crate::stack::{Move, Stack, TierKind};
-use crate::survey;
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Operation {
     pub purpose: Purpose,
     /// Addresses the user consents to.
     pub consents: Vec<String>,
-    /// Its plan in that world; `None`: there is none.
-    plan: Option<Plan>,
+    /// The way it goes without a fault.
+    way: Way,
     /// The same without a fault: how many effects, and what is there in the end.
     pub straight: Report,
 }
@@ -71,30 +71,31 @@ impl Operation {
         consents: Vec<String>,
     ) -> Self {
         let faults = BTreeMap::new();
-        let world = Sandbox::resumed(base.clone());
-        let plan = survey::plan(&world, &trial::request(&stack, purpose, &consents)).await.ok();
-        let trial =
-            Trial { stack: &stack, purpose, consents: &consents, faults, plan: plan.as_ref() };
-        let straight = trial::run(&base, &trial, &Ours).await;
-        Self { name, base, stack, purpose, consents, plan, straight }
+        let trial = Trial { stack: &stack, purpose, consents: &consents, faults, way: None };
+        let (straight, way) = trial::run_and_keep(&base, &trial).await;
+        Self { name, base, stack, purpose, consents, way, straight }
     }
 
     /// Tries it with faults. What is left in the end must be what is left without them, unless
     /// somebody else interfered.
     pub async fn under(&self, faults: BTreeMap<usize, Fault>) -> Report {
-        self.by(&Ours, faults).await
+        self.tried(&Ours, faults, Some(&self.way)).await
     }
 
-    /// Tries it with faults, carried out by somebody else.
+    /// Tries it with faults, carried out by somebody else, from the beginning.
     pub async fn by(&self, executor: &impl Executor, faults: BTreeMap<usize, Fault>) -> Report {
+        self.tried(executor, faults, None).await
+    }
+
+    async fn tried(
+        &self,
+        executor: &impl Executor,
+        faults: BTreeMap<usize, Fault>,
+        way: Option<&Way>,
+    ) -> Report {
         let interfered = faults.values().any(|fault| fault.is_interference());
-        let trial = Trial {
-            stack: &self.stack,
-            purpose: self.purpose,
-            consents: &self.consents,
-            faults,
-            plan: self.plan.as_ref(),
-        };
+        let Self { stack, purpose, consents, .. } = self;
+        let trial = Trial { stack, purpose: *purpose, consents, faults, way };
         let mut report = trial::run(&self.base, &trial, executor).await;
         if !interfered && report.left != self.straight.left {
             let (here, there) = (&report.left, &self.straight.left);
@@ -121,7 +122,7 @@ pub fn furnished(stack: &Stack) -> Cluster {
 pub async fn lived(base: &Cluster, stack: &Stack) -> Cluster {
     let scene = super::scene::Scene::new(base, stack);
     let faults = BTreeMap::new();
-    let trial = Trial { stack, purpose: Purpose::Apply, consents: &[], faults, plan: None };
+    let trial = Trial { stack, purpose: Purpose::Apply, consents: &[], faults, way: None };
     trial::converge(&scene, &trial, &Ours).await;
     scene.sandbox.snapshot()
 }

@@ -14,13 +14,14 @@ use super::conduct::{Conduct, Moment};
 use super::fault::Fault;
 use super::mischief::Mischief;
 use super::rules::{Actor, Rules};
+use super::way::{Before, Way};
 use crate::inventory::Inventory;
 use crate::lock::{Lock, REQUEST, TERM};
 use crate::object::ObjectKey;
 use crate::observed::{Observed, Scope};
 use crate::plan::Plan;
 use crate::plan::step::Action;
-use crate::sandbox::{Cluster, Sandbox};
+use crate::sandbox::{Cluster, Sandbox, others_first};
 use crate::stack::Stack;
 use crate::world::{Refused, Unseen, World};
 
@@ -51,6 +52,8 @@ pub struct Scene {
     pub at_the_crash: RefCell<Option<Cluster>>,
     /// Actions that were asked for by the actor with faults: the number of the effect, and what.
     pub actions: RefCell<Vec<(usize, String)>>,
+    /// The way of the actor that is watched, if it is to be gone again.
+    pub(super) way: RefCell<Option<Way>>,
 }
 
 /// A request that may change something.
@@ -76,7 +79,13 @@ impl Scene {
             rival_begins: Cell::new(false),
             at_the_crash: RefCell::default(),
             actions: RefCell::default(),
+            way: RefCell::default(),
         }
+    }
+
+    /// The same, and the way of the actor that is watched is kept.
+    pub(super) fn recording(self) -> Self {
+        Self { way: RefCell::new(Some(Way::default())), ..self }
     }
 
     /// Lets time pass under the rules' eyes.
@@ -203,8 +212,12 @@ pub struct Faulty<'a> {
     /// Whether the next look is answered by an error.
     blind: Cell<bool>,
     conduct: RefCell<Conduct>,
-    /// Whether its actions are listed.
+    /// Whether its actions are listed, and its way kept where one is.
     is_watched: bool,
+    /// The way it goes up to its first fault.
+    way: Option<&'a Way>,
+    /// How many stops of the way are behind it; `None`: it is on none.
+    stops: Cell<Option<usize>>,
     /// Picks among pods, machines and sets.
     pick: usize,
 }
@@ -231,6 +244,8 @@ impl<'a> Faulty<'a> {
             blind: Cell::new(false),
             conduct: RefCell::default(),
             is_watched: false,
+            way: None,
+            stops: Cell::default(),
             pick,
         }
     }
@@ -238,6 +253,56 @@ impl<'a> Faulty<'a> {
     /// The same, and its actions are listed in the scene.
     pub(super) fn watched(self) -> Self {
         Self { is_watched: true, ..self }
+    }
+
+    /// The same, going a way that was gone before up to the first fault.
+    pub(super) fn on(self, way: Option<&'a Way>) -> Self {
+        let first = self.faults.keys().next();
+        let leads_there = |way: &&Way| first.is_some_and(|effect| way.before(*effect).is_some());
+        let way = way.filter(leads_there);
+        Self { way, stops: Cell::new(way.map(|_| 0)), ..self }
+    }
+
+    /// The next stop of the way, if it is on one: the world is as it was there.
+    fn next_stop(&self) -> Option<Option<Result<String, Refused>>> {
+        let number = self.stops.get()?;
+        let (after, answer) = self.way?.stop(number);
+        self.stops.set(Some(number + 1));
+        self.scene.sandbox.disturb(|cluster| *cluster = after);
+        Some(answer)
+    }
+
+    /// Leaves the way where the first fault is.
+    fn leave_the_way(&self, effect: usize) {
+        if !self.faults.contains_key(&effect) || self.stops.take().is_none() {
+            return;
+        }
+        let Some(before) = self.way.and_then(|way| way.before(effect)).cloned() else { return };
+        *self.scene.rules.borrow_mut() = before.rules;
+        *self.scene.journal.borrow_mut() = before.journal;
+        *self.scene.actions.borrow_mut() = before.actions;
+        *self.conduct.borrow_mut() = before.conduct;
+        *self.known.borrow_mut() = before.known;
+    }
+
+    /// Keeps how it is before an effect, where the way is kept.
+    fn keep_what_was_before(&self) {
+        if let Some(way) = self.scene.way.borrow_mut().as_mut().filter(|_| self.is_watched) {
+            way.comes_to(Before {
+                rules: self.scene.rules.borrow().clone(),
+                conduct: self.conduct.borrow().clone(),
+                known: self.known.borrow().clone(),
+                journal: self.scene.journal.borrow().clone(),
+                actions: self.scene.actions.borrow().clone(),
+            });
+        }
+    }
+
+    /// Keeps what came of what was asked, where the way is kept.
+    fn keep_what_came(&self, answer: Option<&Result<String, Refused>>) {
+        if let Some(way) = self.scene.way.borrow_mut().as_mut().filter(|_| self.is_watched) {
+            way.passes(self.scene.sandbox.snapshot(), answer.cloned());
+        }
     }
 
     /// How many effects there were.
@@ -283,9 +348,14 @@ impl<'a> Faulty<'a> {
 
     /// A request of this actor, with what goes wrong at it.
     async fn effect(&self, deed: Deed) -> Result<String, Refused> {
-        self.scene.arrivals();
         let number = self.effects.get();
         self.effects.set(number + 1);
+        self.leave_the_way(number);
+        if let Some(answer) = self.next_stop() {
+            return answer.unwrap_or_else(|| Err(unknown()));
+        }
+        self.scene.arrivals();
+        self.keep_what_was_before();
         let fault = self.faults.get(&number).copied();
         self.watch(&deed);
         let with = fault.map_or(String::new(), |fault| format!("  <- {fault}"));
@@ -327,6 +397,7 @@ impl<'a> Faulty<'a> {
             known: known.as_ref(),
         };
         let outcome = self.scene.carry(&actor, &deed);
+        self.keep_what_came(Some(&outcome));
         match fault {
             Some(Fault::CrashAfter) => self.die().await,
             Some(Fault::AnswerLost) => {
@@ -435,6 +506,9 @@ impl World for Faulty<'_> {
             let why = "the server does not answer".to_owned();
             return Err(Unseen { doing: "looking".to_owned(), why });
         }
+        if self.stops.get().is_some() {
+            return self.scene.sandbox.look(scope).await;
+        }
         let stale = self.stale.borrow_mut().take();
         let seen = match stale {
             Some(old) => {
@@ -481,8 +555,14 @@ impl World for Faulty<'_> {
 
     async fn stir(&self, scope: &Scope, at_most: Duration) {
         self.turn().await;
-        self.scene.sandbox.stir(scope, at_most).await;
+        let wait = self.scene.sandbox.begin_wait(scope, at_most);
+        others_first().await;
+        if self.next_stop().is_some() {
+            return;
+        }
+        self.scene.sandbox.go_on_waiting(scope, &wait);
         self.scene.arrivals();
         self.scene.check();
+        self.keep_what_came(None);
     }
 }

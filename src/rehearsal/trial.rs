@@ -10,6 +10,7 @@ use super::conduct;
 use super::fault::Fault;
 use super::scene::{Faulty, Scene};
 use super::traces::Traces;
+use super::way::Way;
 use crate::apply::hold::Claim;
 use crate::apply::{self, Outcome};
 use crate::lock::{REQUEST, TERM};
@@ -37,8 +38,8 @@ pub struct Trial<'a> {
     pub consents: &'a [String],
     /// What goes wrong at which effect.
     pub faults: BTreeMap<usize, Fault>,
-    /// The plan of it, if it was made in this world before: faults come at effects, all of them later.
-    pub plan: Option<&'a Plan>,
+    /// The way it goes in this world without a fault, if it was gone before in the product's own way.
+    pub way: Option<&'a Way>,
 }
 
 /// How a trial ended.
@@ -90,13 +91,28 @@ impl Executor for Ours {
 
 /// Tries it in a world; deterministic.
 pub async fn run(base: &Cluster, trial: &Trial<'_>, executor: &impl Executor) -> Report {
-    let scene = Scene::new(base, trial.stack);
-    let effects = first_run(&scene, trial, executor).await;
+    run_in(&Scene::new(base, trial.stack), base, trial, executor).await
+}
+
+/// Tries it without a fault, and keeps the way it goes.
+pub async fn run_and_keep(base: &Cluster, trial: &Trial<'_>) -> (Report, Way) {
+    let scene = Scene::new(base, trial.stack).recording();
+    let report = run_in(&scene, base, trial, &Ours).await;
+    (report, scene.way.take().unwrap_or_default())
+}
+
+async fn run_in(
+    scene: &Scene,
+    base: &Cluster,
+    trial: &Trial<'_>,
+    executor: &impl Executor,
+) -> Report {
+    let effects = first_run(scene, trial, executor).await;
     let took = scene.sandbox.elapsed();
     let fewest = scene.rules.borrow().fewest();
     scene.sandbox.disturb(Cluster::heal);
     scene.pass(REST);
-    let reruns = converge(&scene, trial, executor).await;
+    let reruns = converge(scene, trial, executor).await;
     if !trial.faults.values().any(|fault| fault.is_interference()) {
         let left = scene.sandbox.snapshot();
         let wrong = conduct::at_the_end(&left, &trial.stack.name, &trial.stack.namespace);
@@ -114,7 +130,7 @@ pub async fn run(base: &Cluster, trial: &Trial<'_>, executor: &impl Executor) ->
 /// The run with faults, beside another one if a fault says so.
 async fn first_run(scene: &Scene, trial: &Trial<'_>, executor: &impl Executor) -> usize {
     let may_end = may_end(trial, &[]);
-    let anna = Faulty::new(scene, "anna", may_end, trial.faults.clone()).watched();
+    let anna = Faulty::new(scene, "anna", may_end, trial.faults.clone()).watched().on(trial.way);
     let ben = Faulty::new(scene, "ben", may_end, BTreeMap::new());
     let first = async {
         let end = anna.survive(first(&anna, trial, executor)).await;
@@ -132,11 +148,15 @@ async fn first_run(scene: &Scene, trial: &Trial<'_>, executor: &impl Executor) -
         scene.other_is_through.set(true);
     };
     let (end, ()) = join(first, second).await;
-    if let Some(Ok((plan, Some(outcome)))) = end
+    if let Some(Ok((plan, outcome))) = end
         && trial.faults.is_empty()
-        && !outcome.is_complete(&plan)
     {
-        scene.rules.borrow_mut().say(format!("without a fault it ends otherwise: {outcome:?}"));
+        if let Some(outcome) = outcome.filter(|outcome| !outcome.is_complete(&plan)) {
+            scene.rules.borrow_mut().say(format!("without a fault it ends otherwise: {outcome:?}"));
+        }
+        if let Some(way) = scene.way.borrow_mut().as_mut() {
+            way.plan = Some(plan);
+        }
     }
     anna.effects()
 }
@@ -209,7 +229,7 @@ async fn first(
     trial: &Trial<'_>,
     executor: &impl Executor,
 ) -> Result<(Plan, Option<Outcome>), NoPlan> {
-    match trial.plan {
+    match trial.way.and_then(|way| way.plan.as_ref()) {
         Some(plan) => Ok(carried_out(world, plan.clone(), "anna", executor).await),
         None => once(world, trial, "anna", trial.consents, executor).await,
     }
@@ -224,17 +244,9 @@ async fn once(
     executor: &impl Executor,
 ) -> Result<(Plan, Option<Outcome>), NoPlan> {
     let Trial { stack, purpose, .. } = *trial;
-    let plan = survey::plan(world, &request(stack, purpose, consents)).await?;
+    let request = Request { stack, digest: "of-a-trial", purpose, consents };
+    let plan = survey::plan(world, &request).await?;
     Ok(carried_out(world, plan, holder, executor).await)
-}
-
-/// What a trial asks for.
-pub(super) fn request<'a>(
-    stack: &'a Stack,
-    purpose: Purpose,
-    consents: &'a [String],
-) -> Request<'a> {
-    Request { stack, digest: "of-a-trial", purpose, consents }
 }
 
 /// The run of a plan, if it may be carried out and there is something to do.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::idle::Idleness;
+use super::shared::Shared;
 use super::trouble::Trouble;
 use super::values::{put, text};
 use crate::fields::path::touches;
@@ -39,32 +41,21 @@ pub struct Cluster {
     /// How many addresses were given.
     pub addresses: u64,
     /// Every object. Shared, because a world is copied before each change and hardly differs.
-    pub objects: BTreeMap<ObjectKey, Arc<LiveObject>>,
+    pub objects: Shared<BTreeMap<ObjectKey, Arc<LiveObject>>>,
     /// What nodes know of their pods beyond the pods' status.
-    pub pods: BTreeMap<ObjectKey, PodLife>,
+    pub pods: Shared<BTreeMap<ObjectKey, PodLife>>,
     /// Images each node has pulled.
-    pub images: BTreeMap<String, BTreeSet<String>>,
+    pub images: Shared<BTreeMap<String, BTreeSet<String>>>,
     /// Simulated databases, by `namespace/cluster`.
-    pub databases: BTreeMap<String, IotdbSim>,
+    pub databases: Shared<BTreeMap<String, IotdbSim>>,
     /// Warning events, oldest first.
-    pub events: Vec<SimEvent>,
+    pub events: Shared<Vec<SimEvent>>,
     /// What goes wrong at present.
     #[serde(default)]
     pub trouble: Trouble,
-    /// At which revision no controller had anything to do.
+    /// Which controllers need not look again.
     #[serde(skip)]
-    settled: Settled,
-}
-
-/// The revision at which no controller had anything to do, if there was one: a note that saves work, and
-/// no part of the state.
-#[derive(Clone, Copy, Debug, Default)]
-struct Settled(Option<u64>);
-
-impl PartialEq for Settled {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
+    pub(super) idleness: Idleness,
 }
 
 /// How far a pod has come on its node.
@@ -115,24 +106,14 @@ impl Cluster {
             uids: 0,
             revision: 0,
             addresses: 0,
-            objects: BTreeMap::new(),
-            pods: BTreeMap::new(),
-            images: BTreeMap::new(),
-            databases: BTreeMap::new(),
-            events: Vec::new(),
+            objects: Shared::default(),
+            pods: Shared::default(),
+            images: Shared::default(),
+            databases: Shared::default(),
+            events: Shared::default(),
             trouble: Trouble::default(),
-            settled: Settled::default(),
+            idleness: Idleness::default(),
         }
-    }
-
-    /// Whether no controller has anything to do as long as nothing changes.
-    pub(super) fn is_settled(&self) -> bool {
-        self.settled.0 == Some(self.revision)
-    }
-
-    /// Notes that no controller had anything to do.
-    pub(super) fn settle(&mut self) {
-        self.settled = Settled(Some(self.revision));
     }
 
     /// An object's value, if it is there.
@@ -147,7 +128,17 @@ impl Cluster {
 
     /// The names of all objects of a kind, in order.
     pub fn keys_of(&self, kind: Kind) -> Vec<ObjectKey> {
-        self.of_kind(kind).map(|(key, _)| key.clone()).collect()
+        self.keys_where(kind, |_, _| true)
+    }
+
+    /// The names of those objects of a kind that are meant, in order.
+    pub(super) fn keys_where(
+        &self,
+        kind: Kind,
+        is_meant: impl Fn(&ObjectKey, &Value) -> bool,
+    ) -> Vec<ObjectKey> {
+        let meant = self.of_kind(kind).filter(|(key, value)| is_meant(key, value));
+        meant.map(|(key, _)| key.clone()).collect()
     }
 
     /// All objects of a kind, in order of their names.
@@ -194,11 +185,8 @@ impl Cluster {
 
     /// Stores an object under a new `resourceVersion`.
     pub(super) fn replace(&mut self, key: &ObjectKey, mut object: LiveObject) {
-        let stays_settled = self.is_settled() && !concerns_controllers(key);
         self.revision += 1;
-        if stays_settled {
-            self.settle();
-        }
+        self.idleness.note_change(key.kind, self.revision);
         let version = json!(self.revision.to_string());
         put(object.value_mut(), &["metadata", "resourceVersion"], version);
         self.objects.insert(key.clone(), Arc::new(object));
@@ -234,7 +222,10 @@ impl Cluster {
     pub(super) fn remove(&mut self, key: &ObjectKey) {
         if self.objects.remove(key).is_some() {
             self.revision += 1;
-            self.pods.remove(key);
+            self.idleness.note_change(key.kind, self.revision);
+            if key.kind == Kind::Pod {
+                self.pods.remove(key);
+            }
         }
     }
 
@@ -260,11 +251,6 @@ impl Cluster {
         self.events.retain(|event| event.at_ms >= oldest && !is_this(event));
         self.events.push(SimEvent { namespace, at_ms: self.clock_ms, note });
     }
-}
-
-/// Whether any controller looks at an object; locks and records are nobody's but tsinfra's.
-fn concerns_controllers(key: &ObjectKey) -> bool {
-    !matches!(key.kind, Kind::Lease | Kind::ConfigMap)
 }
 
 /// Whether it is worth knowing who owns an object's fields: nobody applies pods, and they change

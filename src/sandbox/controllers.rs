@@ -2,6 +2,7 @@
 
 use super::api;
 use super::cluster::{Cluster, Stage, leaving};
+use super::idle::CONTROLLERS_COUNT;
 use super::{budgets, databases, nodes, scheduler, services, stateful_sets, volumes};
 use crate::object::{Kind, ObjectKey};
 
@@ -36,29 +37,70 @@ fn is_at_rest(cluster: &Cluster) -> bool {
         && !cluster.of_kind(Kind::Pod).any(|(_, pod)| leaving(pod))
 }
 
-/// Lets one tick pass. Only nodes do anything because of the hour: where the last look of all others
-/// changed nothing, and nothing was changed since, they are not asked again.
+/// All of them, in the order they are asked.
+const CONTROLLERS: [Controller; CONTROLLERS_COUNT] = [
+    Controller { reads: Some(&Kind::ALL), run: empty_leaving_namespaces },
+    Controller {
+        reads: Some(&[Kind::StatefulSet, Kind::Pod]),
+        run: stateful_sets::collect_orphans,
+    },
+    Controller {
+        reads: Some(&[Kind::Namespace, Kind::StatefulSet, Kind::PersistentVolumeClaim, Kind::Pod]),
+        run: stateful_sets::run,
+    },
+    Controller {
+        reads: Some(&[
+            Kind::Node,
+            Kind::StorageClass,
+            Kind::PersistentVolume,
+            Kind::PersistentVolumeClaim,
+            Kind::Pod,
+        ]),
+        run: scheduler::run,
+    },
+    Controller { reads: None, run: nodes::run },
+    Controller {
+        reads: Some(&[
+            Kind::StorageClass,
+            Kind::PersistentVolume,
+            Kind::PersistentVolumeClaim,
+            Kind::Pod,
+        ]),
+        run: volumes::run,
+    },
+    Controller { reads: Some(&[Kind::Service]), run: services::run },
+    Controller {
+        reads: Some(&[Kind::PersistentVolumeClaim, Kind::Pod]),
+        run: databases::forget_the_gone,
+    },
+    Controller { reads: Some(&[Kind::StatefulSet, Kind::Pod]), run: stateful_sets::report },
+    Controller { reads: Some(&[Kind::PodDisruptionBudget, Kind::Pod]), run: budgets::run },
+];
+
+/// One of them.
+struct Controller {
+    /// The kinds it looks at; `None`: it does something because of the hour, and is always asked.
+    reads: Option<&'static [Kind]>,
+    /// One pass of it.
+    run: fn(&mut Cluster),
+}
+
+/// Lets one tick pass. Whose last look changed nothing, and who looks at nothing that has changed since,
+/// is not asked again.
 pub(super) fn tick(cluster: &mut Cluster, ms: u64) {
-    let is_quiet = cluster.is_settled() && cluster.trouble.is_over(cluster.clock_ms);
-    let before = cluster.revision;
+    if !cluster.trouble.is_over(cluster.clock_ms) {
+        cluster.idleness.wake_all();
+    }
     cluster.clock_ms += ms;
-    if !is_quiet {
-        empty_leaving_namespaces(cluster);
-        stateful_sets::collect_orphans(cluster);
-        stateful_sets::run(cluster);
-        scheduler::run(cluster);
-    }
-    nodes::run(cluster);
-    if is_quiet && cluster.revision == before {
-        return;
-    }
-    volumes::run(cluster);
-    services::run(cluster);
-    databases::forget_the_gone(cluster);
-    stateful_sets::report(cluster);
-    budgets::run(cluster);
-    if cluster.revision == before {
-        cluster.settle();
+    for (number, Controller { reads, run }) in CONTROLLERS.iter().enumerate() {
+        if reads.is_some_and(|reads| cluster.idleness.is_idle(number, reads)) {
+            continue;
+        }
+        let before = cluster.revision;
+        run(cluster);
+        if cluster.revision == before {
+            cluster.idleness.note_idle(number, before);
+        }
     }
 }
 

@@ -23,14 +23,6 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// How long it takes to answer after its start.
-    pub(super) fn start_ms(&self) -> u64 {
-        match self.kind {
-            MemberKind::ConfigNode => 4_000,
-            MemberKind::DataNode => 8_000,
-        }
-    }
-
     fn value(&self, names: [&str; 2]) -> String {
         let found = names.into_iter().find_map(|name| self.env.get(name));
         found.cloned().unwrap_or_default()
@@ -38,21 +30,36 @@ impl Process {
 }
 
 /// The IoTDB process a pod runs, told by the addresses its environment gives it.
-pub(super) fn process_of(pod: &Value) -> Option<Process> {
+fn process_of(pod: &Value) -> Option<Process> {
+    let (kind, container, name) = member_of(pod)?;
+    let env = environment(pod, container);
+    Some(Process { kind, address: env.get(name)?.clone(), env })
+}
+
+/// Which member of IoTDB a pod runs, in which container, and the variable that says its address.
+fn member_of(pod: &Value) -> Option<(MemberKind, &Value, &'static str)> {
+    let kinds = [
+        (MemberKind::ConfigNode, "cn_internal_address"),
+        (MemberKind::DataNode, "dn_internal_address"),
+    ];
     list(pod, "/spec/containers").iter().find_map(|container| {
-        let env = environment(pod, container);
-        let kinds = [
-            (MemberKind::ConfigNode, "cn_internal_address"),
-            (MemberKind::DataNode, "dn_internal_address"),
-        ];
-        let found = kinds.into_iter().find_map(|(kind, name)| Some((kind, env.get(name)?.clone())));
-        found.map(|(kind, address)| Process { kind, address, env })
+        let has = |name: &str| list(container, "/env").iter().any(|one| text(one, "/name") == name);
+        let (kind, name) = kinds.into_iter().find(|(_, name)| has(name))?;
+        Some((kind, container, name))
     })
 }
 
 /// Whether a pod runs a member that serves clients, and so is let in by those that only vote.
 pub(super) fn serves_clients(pod: &Value) -> bool {
-    process_of(pod).is_some_and(|process| process.kind == MemberKind::DataNode)
+    member_of(pod).is_some_and(|(kind, ..)| kind == MemberKind::DataNode)
+}
+
+/// How long the process in a pod takes to answer after its start, if it is a database's.
+pub(super) fn start_ms(pod: &Value) -> Option<u64> {
+    member_of(pod).map(|(kind, ..)| match kind {
+        MemberKind::ConfigNode => 4_000,
+        MemberKind::DataNode => 8_000,
+    })
 }
 
 /// A container's environment as its process sees it.
@@ -142,10 +149,10 @@ pub(super) fn ended(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
 }
 
 /// Whether the process in a pod answers its readiness probe: a ConfigNode once it has joined, a
-/// DataNode once it takes clients.
-pub(super) fn answers(cluster: &Cluster, key: &ObjectKey, process: &Process) -> bool {
-    let Some(pod) = cluster.get(key) else { return false };
-    let sim = cluster.databases.get(&database_of(key, pod, process));
+/// DataNode once it takes clients, any other at once.
+pub(super) fn answers(cluster: &Cluster, key: &ObjectKey, pod: &Value) -> bool {
+    let Some(process) = process_of(pod) else { return true };
+    let sim = cluster.databases.get(&database_of(key, pod, &process));
     sim.is_some_and(|sim| match process.kind {
         MemberKind::ConfigNode => sim.joined(&process.address),
         MemberKind::DataNode => sim.serves(&process.address, cluster.clock_ms),
@@ -198,6 +205,9 @@ fn ask(
 
 /// Forgets databases of which neither a pod nor a claim is left: their data are gone.
 pub(super) fn forget_the_gone(cluster: &mut Cluster) {
+    if cluster.databases.is_empty() {
+        return;
+    }
     let mut left: BTreeSet<String> = BTreeSet::new();
     for kind in [Kind::Pod, Kind::PersistentVolumeClaim] {
         for (key, value) in cluster.of_kind(kind) {
@@ -210,5 +220,7 @@ pub(super) fn forget_the_gone(cluster: &mut Cluster) {
             }
         }
     }
-    cluster.databases.retain(|name, _| left.contains(name));
+    if cluster.databases.keys().any(|name| !left.contains(name)) {
+        cluster.databases.retain(|name, _| left.contains(name));
+    }
 }

@@ -47,10 +47,11 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
 
 /// One pass of every node over its pods.
 pub(super) fn run(cluster: &mut Cluster) {
-    for key in cluster.keys_of(Kind::Pod) {
-        let stage = cluster.pods.get(&key).map(|life| life.stage);
-        let busy = |pod: &&Value| stage != Some(Stage::Ready) || leaving(pod);
-        let Some(held) = cluster.shared(&key).filter(|pod| busy(&&*pod.value)) else { continue };
+    let is_busy = |key: &ObjectKey, pod: &Value| {
+        cluster.pods.get(key).is_none_or(|life| life.stage != Stage::Ready) || leaving(pod)
+    };
+    for key in cluster.keys_where(Kind::Pod, is_busy) {
+        let Some(held) = cluster.shared(&key) else { continue };
         let pod = &held.value;
         if cluster.trouble.is_away(text(pod, "/spec/nodeName"), cluster.clock_ms) {
             continue;
@@ -90,10 +91,8 @@ fn advance(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
             databases::started(cluster, key, pod);
         }
         Stage::Starting => {
-            let process = databases::process_of(pod);
-            let takes = process.as_ref().map_or(PLAIN_START_MS, databases::Process::start_ms);
-            let answers = process.is_none_or(|process| databases::answers(cluster, key, &process));
-            if for_ms >= takes && answers {
+            let takes = databases::start_ms(pod).unwrap_or(PLAIN_START_MS);
+            if for_ms >= takes && databases::answers(cluster, key, pod) {
                 enter(cluster, key, Stage::Ready);
             }
         }

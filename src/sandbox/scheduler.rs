@@ -31,9 +31,10 @@ impl Why {
 
 /// One pass over every pod that has no node.
 pub(super) fn run(cluster: &mut Cluster) {
-    for key in cluster.keys_of(Kind::Pod) {
-        let waits = |pod: &&Value| text(pod, "/spec/nodeName").is_empty() && !leaving(pod);
-        let Some(held) = cluster.shared(&key).filter(|pod| waits(&&*pod.value)) else { continue };
+    let waits =
+        |_: &ObjectKey, pod: &Value| text(pod, "/spec/nodeName").is_empty() && !leaving(pod);
+    for key in cluster.keys_where(Kind::Pod, waits) {
+        let Some(held) = cluster.shared(&key) else { continue };
         let pod = &held.value;
         match choose(cluster, &key, pod) {
             Ok((node, bindings)) => {

@@ -268,14 +268,12 @@ pub(super) fn report(cluster: &mut Cluster) {
 
 /// Removes pods whose StatefulSet is gone.
 pub(super) fn collect_orphans(cluster: &mut Cluster) {
-    let alive: std::collections::BTreeSet<String> =
-        cluster.of_kind(Kind::StatefulSet).map(|(_, set)| uid(set).to_owned()).collect();
-    for pod in cluster.keys_of(Kind::Pod) {
-        let orphan = cluster.get(&pod).is_some_and(|pod| {
-            !owner_uid(pod).is_empty() && !alive.contains(owner_uid(pod)) && !leaving(pod)
-        });
-        if orphan {
-            api::begin_deletion(cluster, &pod);
-        }
+    let alive: Vec<&str> = cluster.of_kind(Kind::StatefulSet).map(|(_, set)| uid(set)).collect();
+    let is_orphan = |_: &ObjectKey, pod: &Value| {
+        let owner = owner_uid(pod);
+        !owner.is_empty() && !alive.contains(&owner) && !leaving(pod)
+    };
+    for pod in cluster.keys_where(Kind::Pod, is_orphan) {
+        api::begin_deletion(cluster, &pod);
     }
 }

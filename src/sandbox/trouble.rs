@@ -126,6 +126,7 @@ impl Cluster {
     /// Ends every trouble.
     pub fn heal(&mut self) {
         self.trouble = Trouble::default();
+        self.idleness.wake_all();
         self.revision += 1;
     }
 

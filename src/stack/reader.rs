@@ -115,7 +115,7 @@ impl<'a> Table<'a> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&self, key: &'static str, found: &mut Findings) -> Option<Value<'a>> {
-        debug_assert!(self.keys.contains(&key), "{key} is not among the keys of {}", self.title());
+        assert!(self.keys.contains(&key), "{key} is not among the keys of {}", self.title());
         let (name, value) = self.entries.get_key_value(key)?;
         Some(Value::new(self.path_of(key), name.span(), value, found))
     }

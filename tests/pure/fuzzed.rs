@@ -20,7 +20,7 @@ use targets::{TARGETS, Target};
 
 /// More of a processor than this may no input take: nobody waits for a file to be read. Parsers are
 /// not optimised for the tests; what runs beside this one does not count.
-const SLOW: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+const SLOW: Duration = Duration::from_secs(10);
 
 /// Inputs each target is given in the fast tests: what it can take in half a second. Always the same
 /// ones, so that a change is to blame for what it breaks.

@@ -5,10 +5,8 @@ mod fields;
 mod fuzzed;
 mod hostile;
 mod house;
-mod mistaken;
 mod planner;
 mod sandbox;
-mod simulated;
 mod stacks;
 
 /// Trials live whole lives of clusters by the thousand; a quarter of their time went into memory.

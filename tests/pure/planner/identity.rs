@@ -40,7 +40,7 @@ fn on_record(world: &Sandbox) -> String {
 }
 
 fn own_id(world: &Sandbox) -> String {
-    let database = world.snapshot().databases.into_values().next();
+    let database = world.snapshot().databases.values().next().cloned();
     let value = serde_json::to_value(database).unwrap();
     value["founding"]["cluster_id"].as_str().unwrap_or_default().to_owned()
 }

@@ -95,9 +95,9 @@ fn a_late_effect_of_a_dead_holder_is_seen_under_the_lock() {
         world.disturb(|cluster| cluster.edit_as("tsinfra", &service, &late).unwrap());
     };
     let objects = |world: &Sandbox| {
-        let objects = world.snapshot().objects.into_iter();
-        let objects = objects.filter(|(key, _)| key.kind != Kind::Lease);
-        objects.map(|(key, object)| (key, object.value.clone())).collect::<BTreeMap<_, _>>()
+        let cluster = world.snapshot();
+        let objects = cluster.objects.iter().filter(|(key, _)| key.kind != Kind::Lease);
+        objects.map(|(key, object)| (key.clone(), object.value.clone())).collect::<BTreeMap<_, _>>()
     };
     let untouched = objects(&world);
     let outcome = block_on(apply::run(&world, &plan, &claim, &stop, |_| (), waiting));
