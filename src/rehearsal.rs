@@ -8,6 +8,7 @@
 
 mod conduct;
 pub mod fault;
+pub mod faulty;
 pub mod forecast;
 pub mod matrix;
 mod mischief;

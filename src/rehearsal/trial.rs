@@ -8,7 +8,8 @@ use futures_util::future::join;
 
 use super::conduct;
 use super::fault::Fault;
-use super::scene::{Faulty, Scene};
+use super::faulty::Faulty;
+use super::scene::Scene;
 use super::traces::Traces;
 use super::way::Way;
 use crate::apply::hold::Claim;

@@ -12,7 +12,7 @@ use tsinfra::observed::{DatabaseView, List, LiveObject, Observed, Scope};
 use tsinfra::plan::Plan;
 use tsinfra::plan::step::Action;
 use tsinfra::rehearsal::fault::Fault;
-use tsinfra::rehearsal::scene::Faulty;
+use tsinfra::rehearsal::faulty::Faulty;
 use tsinfra::world::{Refused, Unseen, World};
 
 use super::Mistake;
