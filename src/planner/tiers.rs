@@ -15,7 +15,7 @@ use crate::wording::count;
 pub fn volumes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for tier in input.stack.storage.values().filter(|tier| tier.is_local()) {
         if !declares_too_few(input, plan, tier) {
-            are_free(input, plan, tier);
+            Room::of(input, tier).check(input, plan, tier);
         }
     }
 }
@@ -44,62 +44,107 @@ fn declares_too_few(input: &PlanInput<'_>, plan: &mut PlanDraft, tier: &Tier) ->
     too_few
 }
 
-/// A volume whose claim is gone still holds that claim's data: Kubernetes gives it to nobody, and a
-/// member that counts on it would wait for ever.
-fn are_free(input: &PlanInput<'_>, plan: &mut PlanDraft, tier: &Tier) {
-    let mut needed = claims_without_volume(input, tier);
-    let of_tier = input.desired.objects.iter().filter(|(key, object)| {
-        key.kind == Kind::PersistentVolume && labels::tier_of(&object.manifest) == Some(&tier.name)
-    });
-    let (mut free, mut released) = (0, Vec::new());
-    for (key, _) in of_tier {
-        let live = input.observed.objects.get(key);
-        match live.and_then(|live| Some((live, live.text("/status/phase")?))) {
-            // The volume is bound a moment before its claim says so.
-            Some((live, "Bound")) => drop(claim_of(live).map(|claim| needed.remove(&claim))),
-            Some((_, "Released" | "Failed")) => released.push(key.to_string()),
-            _ => free += 1,
-        }
-    }
-    let needed = needed.len();
-    if needed <= free {
-        return;
-    }
-    let needed = match needed {
-        1 => "1 member needs".to_owned(),
-        _ => format!("{needed} members need"),
-    };
-    let free = match free {
-        0 => "none is free".to_owned(),
-        1 => "1 is free".to_owned(),
-        _ => format!("{free} are free"),
-    };
-    let (why, help) = match released.is_empty() {
-        true => ("the others are bound".to_owned(), "add volumes to the tier"),
-        false => (
-            format!("data of claims that are gone are still on {}", released.join(", ")),
-            "add volumes to the tier; or, once nobody needs the data on one of these, delete it and \
-             clear its directory: the next apply makes it anew",
-        ),
-    };
-    plan.block(
-        input.stack.tier_address(&tier.name),
-        "volumes",
-        format!("{needed} a volume and {free}; {why}"),
-        help,
-    );
+/// The volumes of a tier, and the claims that need one of them.
+struct Room<'a> {
+    /// Claims no volume is bound to.
+    needed: BTreeSet<ObjectKey>,
+    /// Whether no claim has a volume yet.
+    is_new: bool,
+    /// Volumes that are nobody's, those to be made among them.
+    free: Vec<&'a ObjectKey>,
+    /// Volumes whose claim is gone. They still hold its data: Kubernetes gives them to nobody, and a
+    /// member that counts on one would wait for ever.
+    released: Vec<&'a ObjectKey>,
 }
 
-/// The claims of the tier's members, those yet to come among them, that no volume is bound to.
-fn claims_without_volume(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
+impl<'a> Room<'a> {
+    fn of(input: &PlanInput<'a>, tier: &Tier) -> Self {
+        let all = claims(input, tier);
+        let mut needed: BTreeSet<ObjectKey> =
+            all.iter().filter(|claim| !has_volume(input, claim)).cloned().collect();
+        let of_tier = input.desired.objects.iter().filter(|(key, object)| {
+            key.kind == Kind::PersistentVolume
+                && labels::tier_of(&object.manifest) == Some(&tier.name)
+        });
+        let (mut free, mut released) = (Vec::new(), Vec::new());
+        for (key, _) in of_tier {
+            let live = input.observed.objects.get(key);
+            match live.and_then(|live| Some((live, live.text("/status/phase")?))) {
+                // The volume is bound a moment before its claim says so.
+                Some((live, "Bound")) => drop(claim_of(live).map(|claim| needed.remove(&claim))),
+                Some((_, "Released" | "Failed")) => released.push(key),
+                _ => free.push(key),
+            }
+        }
+        Self { is_new: needed.len() == all.len(), needed, free, released }
+    }
+
+    /// Refuses what would wait for ever; else says what the members to come will have.
+    fn check(&self, input: &PlanInput<'_>, plan: &mut PlanDraft, tier: &Tier) {
+        if self.needed.len() > self.free.len() {
+            self.refuse(input, plan, tier);
+        } else if !self.needed.is_empty() && !self.is_new {
+            plan.note(self.what_is_bound(input, tier));
+        }
+    }
+
+    fn refuse(&self, input: &PlanInput<'_>, plan: &mut PlanDraft, tier: &Tier) {
+        let needed = match self.needed.len() {
+            1 => "1 member needs".to_owned(),
+            needed => format!("{needed} members need"),
+        };
+        let free = match self.free.len() {
+            0 => "none is free".to_owned(),
+            1 => "1 is free".to_owned(),
+            free => format!("{free} are free"),
+        };
+        let (why, help) = match self.released.is_empty() {
+            true => ("the others are bound".to_owned(), "add volumes to the tier"),
+            false => (
+                format!("data of claims that are gone are still on {}", listed(&self.released)),
+                "add volumes to the tier; or, once nobody needs the data on one of these, delete it \
+                 and clear its directory: the next apply makes it anew",
+            ),
+        };
+        plan.block(
+            input.stack.tier_address(&tier.name),
+            "volumes",
+            format!("{needed} a volume and {free}; {why}"),
+            help,
+        );
+    }
+
+    /// Which volume it will be is the scheduler's to say, where there is a choice.
+    fn what_is_bound(&self, input: &PlanInput<'_>, tier: &Tier) -> String {
+        let claims: Vec<&ObjectKey> = self.needed.iter().collect();
+        let address = input.stack.tier_address(&tier.name);
+        let (claims, volumes) = (listed(&claims), listed(&self.free));
+        match (self.needed.len(), self.free.len()) {
+            (1, 1) => {
+                format!("{claims} will be bound to {volumes}, all that is free of `{address}`.")
+            }
+            (1, _) => format!("{claims} will be bound to one volume of `{address}`: {volumes}."),
+            _ => format!("{claims} will be bound to one volume of `{address}` each: {volumes}."),
+        }
+    }
+}
+
+/// Names, one after the other.
+fn listed(keys: &[&ObjectKey]) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn has_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    let live = input.observed.objects.get(claim);
+    live.is_some_and(|claim| claim.text("/spec/volumeName").is_some())
+}
+
+/// The claims of the tier's members, those yet to come among them.
+fn claims(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
     let is_of_tier = |cluster: &str, pool: &DesiredPool| {
         let cluster = input.stack.clusters.get(cluster);
         let pool = cluster.and_then(|cluster| cluster.pools.get(&pool.name));
         pool.is_some_and(|pool| pool.tier == tier.name)
-    };
-    let has_volume = |claim: &ObjectKey| {
-        let live = input.observed.objects.get(claim);
-        live.is_some_and(|claim| claim.text("/spec/volumeName").is_some())
     };
     let clusters = input.desired.clusters.iter();
     let pools = clusters.flat_map(|(name, cluster)| cluster.pools.iter().map(move |it| (name, it)));
@@ -111,7 +156,7 @@ fn claims_without_volume(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectK
             ObjectKey::within(Kind::PersistentVolumeClaim, namespace, name)
         })
     });
-    claims.filter(|claim| !has_volume(claim)).collect()
+    claims.collect()
 }
 
 /// Classes the stack uses but does not make: they must be there and keep the tier's promise.

@@ -98,13 +98,14 @@ impl Case {
     }
 }
 
-const CASES: [Case; 53] = [
+const CASES: [Case; 54] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
     case("no-changes"),
     case("record-lost").trouble(record_deleted),
     case("raise-nodes"),
+    case("local-raise-nodes"),
     case("change-resources"),
     case("change-image-version"),
     case("expose-node-port"),

@@ -65,3 +65,44 @@ fn a_directory_of_every_node_is_given_away_on_each() {
     assert_eq!(["/", "/mnt/iotdb/", "/mnt/iotdb/data/x"].map(refused), [6, 6, 3]);
     assert_eq!(["/mnt/iotdb/database", "/srv"].map(refused), [0, 0]);
 }
+
+/// Which volume it will be is the scheduler's to say, where there is a choice; of a first life nothing is
+/// said.
+#[test]
+fn members_to_come_are_told_which_volumes_there_are() {
+    let row = "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n";
+    let more = |nodes: u8, volumes: u8| {
+        let extra = (4..4 + volumes).map(|n| row.replace("worker-3", &format!("worker-{n}")));
+        let text = LOCAL.replacen(row, &format!("{row}{}", extra.collect::<String>()), 1);
+        stack(&text.replacen("nodes     = 3", &format!("nodes     = {nodes}"), 1))
+    };
+    let notes = |nodes: u8, volumes: u8| {
+        let (world, _) = applied();
+        world.furnish(&tsinfra::sandbox::Furniture::of(&more(nodes, volumes)));
+        plan_of(&world, &more(nodes, volumes), Purpose::Apply, |_| ()).notes
+    };
+    let volume = |n: u8| format!("PersistentVolume/plant-ssd-worker-{n}-a47263c1");
+    let claim = |n: u8| format!("PersistentVolumeClaim/tsdb/data-history-data-{n}");
+    assert_eq!(
+        notes(4, 2),
+        [format!(
+            "{} will be bound to one volume of `storage.ssd`: {}, {}.",
+            claim(3),
+            volume(4),
+            volume(5)
+        )]
+    );
+    assert_eq!(
+        notes(5, 2),
+        [format!(
+            "{}, {} will be bound to one volume of `storage.ssd` each: {}, {}.",
+            claim(3),
+            claim(4),
+            volume(4),
+            volume(5)
+        )]
+    );
+    assert_eq!(notes(3, 1), Vec::<String>::new());
+    let first = plan_of(&sandbox(), &more(4, 2), Purpose::Apply, |_| ());
+    assert!(first.notes.iter().all(|note| !note.contains("bound")), "{:?}", first.notes);
+}
