@@ -100,6 +100,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             claims::tell_leaving(input, &mut draft);
             condemned::tell_left(input, &mut draft);
             objects::changes(input, &mut draft);
+            tiers::shared_machines(input, &mut draft);
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
             teardown::what_the_stack_dropped(input, &mut draft);

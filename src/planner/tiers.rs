@@ -141,15 +141,7 @@ fn has_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
 
 /// The claims of the tier's members, those yet to come among them.
 fn claims(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
-    let is_of_tier = |cluster: &str, pool: &DesiredPool| {
-        let cluster = input.stack.clusters.get(cluster);
-        let pool = cluster.and_then(|cluster| cluster.pools.get(&pool.name));
-        pool.is_some_and(|pool| pool.tier == tier.name)
-    };
-    let clusters = input.desired.clusters.iter();
-    let pools = clusters.flat_map(|(name, cluster)| cluster.pools.iter().map(move |it| (name, it)));
-    let pools = pools.filter(|(cluster, pool)| is_of_tier(cluster, pool));
-    let claims = pools.flat_map(|(_, pool)| {
+    let claims = pools_on(input, tier).flat_map(|pool| {
         let namespace = pool.set.namespace.as_deref().unwrap_or_default();
         (0..pool.replicas()).map(move |ordinal| {
             let name = format!("{CLAIM}-{}-{ordinal}", pool.set.name);
@@ -157,6 +149,44 @@ fn claims(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
         })
     });
     claims.collect()
+}
+
+/// The pools whose members have their volumes from a tier.
+fn pools_on<'a>(
+    input: &PlanInput<'a>,
+    tier: &'a Tier,
+) -> impl Iterator<Item = &'a DesiredPool> + use<'a> {
+    let (stack, desired) = (input.stack, input.desired);
+    desired.clusters.iter().flat_map(move |(name, cluster)| {
+        let declared = stack.clusters.get(name);
+        let is_on = move |pool: &&DesiredPool| {
+            let pool = declared.and_then(|cluster| cluster.pools.get(&pool.name));
+            pool.is_some_and(|pool| pool.tier == tier.name)
+        };
+        cluster.pools.iter().filter(is_on)
+    })
+}
+
+/// Tells of members that are to share a machine, because their local tier is on too few: Kubernetes can
+/// spread them no further, and who loses that machine loses both.
+pub fn shared_machines(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for tier in input.stack.storage.values().filter(|tier| tier.is_local()) {
+        let volumes = storage::volumes(tier, input.observed);
+        let machines: BTreeSet<&str> = volumes.iter().map(|it| it.node.as_str()).collect();
+        for pool in pools_on(input, tier) {
+            let members = pool.addresses.len();
+            if machines.len() < members && plan.changes.contains_key(&pool.set) {
+                plan.note(format!(
+                    "{} has {}, and the volumes of `{}` are on {}: some members will share one, and \
+                     be lost together with it.",
+                    pool.set,
+                    count(members, "member"),
+                    input.stack.tier_address(&tier.name),
+                    count(machines.len(), "machine"),
+                ));
+            }
+        }
+    }
 }
 
 /// Classes the stack uses but does not make: they must be there and keep the tier's promise.

@@ -106,3 +106,23 @@ fn members_to_come_are_told_which_volumes_there_are() {
     let first = plan_of(&sandbox(), &more(4, 2), Purpose::Apply, |_| ());
     assert!(first.notes.iter().all(|note| !note.contains("bound")), "{:?}", first.notes);
 }
+
+/// Two members on one machine are lost together: whoever reads the plan has to know.
+#[test]
+fn members_that_are_to_share_a_machine_are_told() {
+    let row = "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n";
+    let notes = |node: &str, nodes: u8| {
+        let more = row.replace("worker-3", node).replace("/data", "/more");
+        let text = LOCAL.replacen(row, &format!("{row}{more}"), 1);
+        let wider = stack(&text.replacen("nodes     = 3", &format!("nodes     = {nodes}"), 1));
+        let (world, _) = applied();
+        world.furnish(&tsinfra::sandbox::Furniture::of(&wider));
+        let plan = plan_of(&world, &wider, Purpose::Apply, |_| ());
+        plan.notes.into_iter().filter(|note| note.contains("share")).collect::<Vec<_>>()
+    };
+    let told = "StatefulSet/tsdb/history-data has 4 members, and the volumes of `storage.ssd` are on 3 \
+                machines: some members will share one, and be lost together with it.";
+    assert_eq!(notes("worker-1", 4), [told]);
+    assert_eq!(notes("worker-4", 4), Vec::<String>::new());
+    assert_eq!(notes("worker-1", 3), Vec::<String>::new());
+}
