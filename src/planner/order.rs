@@ -13,7 +13,7 @@ use super::stuck;
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::object::{Kind, ObjectKey};
-use crate::observed::DatabaseView;
+use crate::observed::{DatabaseView, LiveObject};
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, Operation};
 use crate::wording::count;
@@ -126,6 +126,26 @@ fn can_be_asked(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> 
     let is_ready =
         |pool: &DesiredPool| input.observed.pods_of(&pool.set).any(|(_, pod)| pod.is_ready());
     guards::seen_id(input.observed, name).is_some() || serving.any(is_ready)
+}
+
+/// What a restart of serving members counts on that no look at the database comes before, because there
+/// was nobody to ask: that there still is nobody. Else it has to be asked first (rule 3).
+fn still_nobody_to_ask(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Expect> {
+    let mut clusters = input.desired.clusters.iter();
+    let of_set = |cluster: &DesiredCluster| {
+        cluster.pools.iter().any(|pool| pool.set == *set && pool.role != Role::Control)
+    };
+    let found = clusters.find(|(_, cluster)| of_set(cluster));
+    let Some((_, cluster)) = found.filter(|(name, it)| !can_be_asked(input, name, it)) else {
+        return Vec::new();
+    };
+    let serving = cluster.pools.iter().filter(|pool| pool.role != Role::Control);
+    let pods = serving.flat_map(|pool| input.observed.pods_of(&pool.set));
+    let away = |(key, pod): (&ObjectKey, &LiveObject)| Expect::Away {
+        object: key.clone(),
+        uid: pod.uid().to_owned(),
+    };
+    pods.map(away).collect()
 }
 
 /// Waits until the database lists a pool's members as running.
@@ -270,6 +290,7 @@ fn add(
     if restarts {
         let ready = restarts::ready_before_restart(input, key);
         expects.extend(ready.into_iter().map(|object| Expect::Ready { object }));
+        expects.extend(still_nobody_to_ask(input, key));
     }
     let bytes = 0;
     plan.step(

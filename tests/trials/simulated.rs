@@ -133,6 +133,7 @@ fn what_seeds_have_found_stays_mended() {
         ("iotdb-local: destroy", vec![(16, Paused), (20, Paused)]),
         ("iotdb-cloud: create", vec![(4, Rival), (17, LockDeleted)]),
         ("iotdb-cloud: rename", vec![(6, Late), (8, LockDeleted)]),
+        ("iotdb-cloud: upgrade", vec![(0, FieldEdited), (1, AnotherDatabase), (11, Paused)]),
     ];
     for (name, faults) in found {
         let operation = all().iter().find(|operation| operation.name == name).unwrap();
