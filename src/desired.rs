@@ -71,6 +71,16 @@ pub struct DesiredPool {
     pub needs: Vec<ObjectKey>,
 }
 
+impl Desired {
+    /// The pool a StatefulSet stands for, its cluster and that one's name.
+    pub fn pool_of(&self, set: &ObjectKey) -> Option<(&str, &DesiredCluster, &DesiredPool)> {
+        self.clusters.iter().find_map(|(name, cluster)| {
+            let pool = cluster.pools.iter().find(|pool| pool.set == *set)?;
+            Some((name.as_str(), cluster, pool))
+        })
+    }
+}
+
 impl DesiredCluster {
     /// The pools of a pool's quorum domain, itself among them: control members vote on their own,
     /// all others on the data.

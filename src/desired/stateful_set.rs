@@ -11,7 +11,7 @@ use crate::object::{
 };
 use crate::observed::Observed;
 use crate::stack::parts::PartAddress;
-use crate::stack::{Cluster, Pool, Stack, Tier, TierKind};
+use crate::stack::{Cluster, Pool, Stack, TierKind};
 use crate::wording::count;
 
 /// The StatefulSet of a pool.
@@ -93,12 +93,7 @@ fn claim(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Value {
 /// Whether members must be spread evenly over hosts. Where a local tier has fewer hosts than the
 /// pool has members that cannot be had, and is only preferred.
 fn spread_over_hosts(stack: &Stack, pool: &Pool) -> &'static str {
-    let hosts = |tier: &Tier| {
-        let volumes = super::storage::volumes(tier, &Observed::default());
-        let hosts: std::collections::BTreeSet<String> =
-            volumes.into_iter().map(|volume| volume.node).collect();
-        hosts.len()
-    };
+    let hosts = |tier| super::storage::hosts(tier, &Observed::default()).len();
     let enough = stack.storage.get(&pool.tier).is_none_or(|tier| {
         !matches!(tier.kind, TierKind::Local(_)) || hosts(tier) >= pool.nodes as usize
     });

@@ -1,6 +1,6 @@
 //! A storage tier as a StorageClass and, for local tiers, its PersistentVolumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -55,6 +55,11 @@ pub fn volumes(tier: &Tier, observed: &Observed) -> Vec<LocalVolume> {
             .collect(),
         TierKind::Csi { .. } | TierKind::CsiClass { .. } => Vec::new(),
     }
+}
+
+/// The nodes a local tier has directories on, by host name.
+pub fn hosts(tier: &Tier, observed: &Observed) -> BTreeSet<String> {
+    volumes(tier, observed).into_iter().map(|volume| volume.node).collect()
 }
 
 /// The name volumes know a node by.

@@ -122,30 +122,32 @@ fn pool_steps(
 /// Whether somebody can be asked for a database's members: it has answered, or one that serves is ready
 /// to. Before the first of those there is nobody to ask; one that is silent just now will answer.
 fn can_be_asked(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> bool {
-    let mut serving = cluster.pools.iter().filter(|pool| pool.role != Role::Control);
-    let is_ready =
-        |pool: &DesiredPool| input.observed.pods_of(&pool.set).any(|(_, pod)| pod.is_ready());
-    guards::seen_id(input.observed, name).is_some() || serving.any(is_ready)
+    guards::seen_id(input.observed, name).is_some()
+        || serving_pods(input, cluster).any(|(_, pod)| pod.is_ready())
+}
+
+/// The pods of members that serve clients.
+fn serving_pods<'a>(
+    input: &PlanInput<'a>,
+    cluster: &'a DesiredCluster,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
+    let observed = input.observed;
+    let serving = cluster.pools.iter().filter(|pool| pool.role != Role::Control);
+    serving.flat_map(|pool| observed.pods_of(&pool.set))
 }
 
 /// What a restart of serving members counts on that no look at the database comes before, because there
 /// was nobody to ask: that there still is nobody. Else it has to be asked first (rule 3).
 fn still_nobody_to_ask(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Expect> {
-    let mut clusters = input.desired.clusters.iter();
-    let of_set = |cluster: &DesiredCluster| {
-        cluster.pools.iter().any(|pool| pool.set == *set && pool.role != Role::Control)
-    };
-    let found = clusters.find(|(_, cluster)| of_set(cluster));
-    let Some((_, cluster)) = found.filter(|(name, it)| !can_be_asked(input, name, it)) else {
+    let Some((name, cluster, pool)) = input.desired.pool_of(set) else { return Vec::new() };
+    if pool.role == Role::Control || can_be_asked(input, name, cluster) {
         return Vec::new();
-    };
-    let serving = cluster.pools.iter().filter(|pool| pool.role != Role::Control);
-    let pods = serving.flat_map(|pool| input.observed.pods_of(&pool.set));
+    }
     let away = |(key, pod): (&ObjectKey, &LiveObject)| Expect::Away {
         object: key.clone(),
         uid: pod.uid().to_owned(),
     };
-    pods.map(away).collect()
+    serving_pods(input, cluster).map(away).collect()
 }
 
 /// Waits until the database lists a pool's members as running.

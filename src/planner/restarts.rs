@@ -74,11 +74,7 @@ fn nobody_is_there(input: &PlanInput<'_>, cluster: &DesiredCluster, pool: &Desir
 /// The StatefulSets of which all members must be ready when a restart begins: those of its quorum
 /// domain that are there. The set itself is none of them while the restart is to mend it.
 pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<ObjectKey> {
-    let found = input.desired.clusters.values().find_map(|cluster| {
-        let pool = cluster.pools.iter().find(|pool| pool.set == *set)?;
-        Some((cluster, pool))
-    });
-    let Some((cluster, pool)) = found else { return Vec::new() };
+    let Some((_, cluster, pool)) = input.desired.pool_of(set) else { return Vec::new() };
     if nobody_is_there(input, cluster, pool) {
         return Vec::new();
     }

@@ -171,18 +171,17 @@ fn pools_on<'a>(
 /// spread them no further, and who loses that machine loses both.
 pub fn shared_machines(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for tier in input.stack.storage.values().filter(|tier| tier.is_local()) {
-        let volumes = storage::volumes(tier, input.observed);
-        let machines: BTreeSet<&str> = volumes.iter().map(|it| it.node.as_str()).collect();
+        let machines = storage::hosts(tier, input.observed).len();
         for pool in pools_on(input, tier) {
             let members = pool.addresses.len();
-            if machines.len() < members && plan.changes.contains_key(&pool.set) {
+            if machines < members && plan.changes.contains_key(&pool.set) {
                 plan.note(format!(
                     "{} has {}, and the volumes of `{}` are on {}: some members will share one, and \
                      be lost together with it.",
                     pool.set,
                     count(members, "member"),
                     input.stack.tier_address(&tier.name),
-                    count(machines.len(), "machine"),
+                    count(machines, "machine"),
                 ));
             }
         }

@@ -66,63 +66,51 @@ fn a_directory_of_every_node_is_given_away_on_each() {
     assert_eq!(["/mnt/iotdb/database", "/srv"].map(refused), [0, 0]);
 }
 
+/// The stack with more DataNodes and volumes for them, each a node and a directory.
+fn wider(nodes: u8, volumes: &[(&str, &str)]) -> Stack {
+    let row = "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n";
+    let more = |(node, path): &(&str, &str)| {
+        row.replace("worker-3", node).replace("/mnt/iotdb/data", path)
+    };
+    let rows = row.to_owned() + &volumes.iter().map(more).collect::<String>();
+    let text = LOCAL.replacen(row, &rows, 1);
+    stack(&text.replacen("nodes     = 3", &format!("nodes     = {nodes}"), 1))
+}
+
+/// The notes of a plan that makes the stack so.
+fn notes(wider: &Stack) -> Vec<String> {
+    let (world, _) = applied();
+    world.furnish(&tsinfra::sandbox::Furniture::of(wider));
+    plan_of(&world, wider, Purpose::Apply, |_| ()).notes
+}
+
 /// Which volume it will be is the scheduler's to say, where there is a choice; of a first life nothing is
 /// said.
 #[test]
 fn members_to_come_are_told_which_volumes_there_are() {
-    let row = "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n";
-    let more = |nodes: u8, volumes: u8| {
-        let extra = (4..4 + volumes).map(|n| row.replace("worker-3", &format!("worker-{n}")));
-        let text = LOCAL.replacen(row, &format!("{row}{}", extra.collect::<String>()), 1);
-        stack(&text.replacen("nodes     = 3", &format!("nodes     = {nodes}"), 1))
-    };
-    let notes = |nodes: u8, volumes: u8| {
-        let (world, _) = applied();
-        world.furnish(&tsinfra::sandbox::Furniture::of(&more(nodes, volumes)));
-        plan_of(&world, &more(nodes, volumes), Purpose::Apply, |_| ()).notes
-    };
-    let volume = |n: u8| format!("PersistentVolume/plant-ssd-worker-{n}-a47263c1");
-    let claim = |n: u8| format!("PersistentVolumeClaim/tsdb/data-history-data-{n}");
-    assert_eq!(
-        notes(4, 2),
-        [format!(
-            "{} will be bound to one volume of `storage.ssd`: {}, {}.",
-            claim(3),
-            volume(4),
-            volume(5)
-        )]
-    );
-    assert_eq!(
-        notes(5, 2),
-        [format!(
-            "{}, {} will be bound to one volume of `storage.ssd` each: {}, {}.",
-            claim(3),
-            claim(4),
-            volume(4),
-            volume(5)
-        )]
-    );
-    assert_eq!(notes(3, 1), Vec::<String>::new());
-    let first = plan_of(&sandbox(), &more(4, 2), Purpose::Apply, |_| ());
+    let free = [4, 5].map(|n| format!("PersistentVolume/plant-ssd-worker-{n}-a47263c1")).join(", ");
+    let claims = [3, 4].map(|n| format!("PersistentVolumeClaim/tsdb/data-history-data-{n}"));
+    let two = [("worker-4", "/mnt/iotdb/data"), ("worker-5", "/mnt/iotdb/data")];
+    let one_of = format!("{} will be bound to one volume of `storage.ssd`: {free}.", claims[0]);
+    assert_eq!(notes(&wider(4, &two)), [one_of]);
+    let claims = claims.join(", ");
+    let one_each = format!("{claims} will be bound to one volume of `storage.ssd` each: {free}.");
+    assert_eq!(notes(&wider(5, &two)), [one_each]);
+    assert_eq!(notes(&wider(3, &two[..1])), Vec::<String>::new());
+    let first = plan_of(&sandbox(), &wider(4, &two), Purpose::Apply, |_| ());
     assert!(first.notes.iter().all(|note| !note.contains("bound")), "{:?}", first.notes);
 }
 
 /// Two members on one machine are lost together: whoever reads the plan has to know.
 #[test]
 fn members_that_are_to_share_a_machine_are_told() {
-    let row = "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n";
-    let notes = |node: &str, nodes: u8| {
-        let more = row.replace("worker-3", node).replace("/data", "/more");
-        let text = LOCAL.replacen(row, &format!("{row}{more}"), 1);
-        let wider = stack(&text.replacen("nodes     = 3", &format!("nodes     = {nodes}"), 1));
-        let (world, _) = applied();
-        world.furnish(&tsinfra::sandbox::Furniture::of(&wider));
-        let plan = plan_of(&world, &wider, Purpose::Apply, |_| ());
-        plan.notes.into_iter().filter(|note| note.contains("share")).collect::<Vec<_>>()
+    let told = |nodes: u8, node: &str| -> Vec<String> {
+        let notes = notes(&wider(nodes, &[(node, "/mnt/iotdb/more")]));
+        notes.into_iter().filter(|note| note.contains("share")).collect()
     };
-    let told = "StatefulSet/tsdb/history-data has 4 members, and the volumes of `storage.ssd` are on 3 \
-                machines: some members will share one, and be lost together with it.";
-    assert_eq!(notes("worker-1", 4), [told]);
-    assert_eq!(notes("worker-4", 4), Vec::<String>::new());
-    assert_eq!(notes("worker-1", 3), Vec::<String>::new());
+    let shared = "StatefulSet/tsdb/history-data has 4 members, and the volumes of `storage.ssd` are on 3 \
+                  machines: some members will share one, and be lost together with it.";
+    assert_eq!(told(4, "worker-1"), [shared]);
+    assert_eq!(told(4, "worker-4"), Vec::<String>::new());
+    assert_eq!(told(3, "worker-1"), Vec::<String>::new());
 }
