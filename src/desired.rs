@@ -100,7 +100,8 @@ impl DesiredPool {
     }
 }
 
-/// Translates a stack. Only tiers that select nodes by label need `observed`, for the nodes.
+/// Translates a stack. `observed` is needed for tiers that select nodes by label, and for what is left as
+/// it is because a change of it would restart members for nothing.
 pub fn lower(stack: &Stack, observed: &Observed) -> Desired {
     let mut objects = BTreeMap::new();
     objects.insert(ObjectKey::global(Kind::Namespace, &stack.namespace), namespace(stack));
@@ -113,7 +114,7 @@ pub fn lower(stack: &Stack, observed: &Observed) -> Desired {
     for cluster in stack.clusters.values() {
         objects.extend(services::objects(stack, cluster));
         for pool in cluster.pools.values() {
-            let (key, set) = stateful_set::object(stack, cluster, pool);
+            let (key, set) = stateful_set::object(stack, observed, cluster, pool);
             objects.insert(key, set);
         }
         clusters.insert(cluster.name.clone(), desired_cluster(stack, cluster, &objects));

@@ -70,7 +70,10 @@ fn collect(
         }
         (Value::Array(list), Shape::Keyed(keys)) => {
             for child in list {
-                let element = Element::keyed(keys, child);
+                let element = match became_another(keys, list, beside) {
+                    true => Element::Index(0),
+                    false => Element::keyed(keys, child),
+                };
                 let beside = beside.and_then(|it| element.step_into(it));
                 path.0.push(element);
                 collect(path, child, beside, found);
@@ -80,6 +83,17 @@ fn collect(
         _ => {
             found.insert(path.clone(), value.clone());
         }
+    }
+}
+
+/// Whether the only element of a list is told apart from what stands beside it by all but the first of
+/// its keys. To a reader that is one element that changed, not one that went and one that came.
+fn became_another(keys: &[&str], list: &[Value], beside: Option<&Value>) -> bool {
+    match (list, beside.and_then(Value::as_array).map(Vec::as_slice), keys) {
+        ([one], Some([other]), [first, _, ..]) => {
+            path::is_same_element(&[first], one, other) && !path::is_same_element(keys, one, other)
+        }
+        _ => false,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::stack::parts::Names;
 
 /// The version of the record this program writes; it reads any record of the same major number. Of
 /// a later minor number it passes over what it does not know, and drops it when it writes.
-pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 2 };
+pub const INVENTORY_FORMAT: Format = Format { major: 1, minor: 3 };
 
 /// What a stack owns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,12 @@ pub struct ClusterRecord {
     pub cluster_id: String,
     /// Whether deleting its data is refused.
     pub protect: bool,
+    /// The version that was applied last; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// By pool, what its members were started with of the settings that are fixed at a first start.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Inventory {

@@ -9,6 +9,7 @@ pub mod draft;
 pub mod drift;
 pub mod guards;
 pub mod immutable;
+pub mod kept;
 pub mod managers;
 pub mod objects;
 pub mod order;
@@ -97,6 +98,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             directories::check(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
+            kept::check(input, &mut draft);
             claims::tell_leaving(input, &mut draft);
             condemned::tell_left(input, &mut draft);
             objects::changes(input, &mut draft);

@@ -126,9 +126,13 @@ fn gone(object: &ObjectKey, seen: &Observed) -> Progress {
     let Some(live) = seen.objects.get(object) else { return Progress::Done };
     let why = match live.text("/status/phase") {
         Some(phase) if object.kind == Kind::PersistentVolume => {
-            let said = live.text("/status/message");
-            let why = said.unwrap_or("its driver has not deleted it yet");
-            format!("{object} is {phase}: {why}")
+            match (live.text("/status/message"), live.text("/spec/csi/driver")) {
+                (Some(said), _) => format!("{object} is {phase}: {said}"),
+                (None, Some(_)) => {
+                    format!("{object} is {phase}: its driver has not deleted it yet")
+                }
+                (None, None) => format!("{object} is still there, as {phase}"),
+            }
         }
         _ => format!("{object} is still there"),
     };

@@ -15,10 +15,19 @@ use crate::stack::{Cluster, Pool, Stack, TierKind};
 use crate::wording::count;
 
 /// The StatefulSet of a pool.
-pub fn object(stack: &Stack, cluster: &Cluster, pool: &Pool) -> (ObjectKey, DesiredObject) {
+pub fn object(
+    stack: &Stack,
+    observed: &Observed,
+    cluster: &Cluster,
+    pool: &Pool,
+) -> (ObjectKey, DesiredObject) {
     let name = Stack::pool_name(&cluster.name, &pool.name);
     let workload = members::workload(stack, cluster, pool);
-    let spread = spread_over_hosts(stack, pool);
+    let key = ObjectKey::within(Kind::StatefulSet, &stack.namespace, &name);
+    let spread = match prefers_to_spread(observed, &key) || shares_machines(stack, pool) {
+        true => PREFERRED,
+        false => "DoNotSchedule",
+    };
     let manifest = json!({
         "apiVersion": Kind::StatefulSet.api_version(),
         "kind": Kind::StatefulSet.word(),
@@ -49,7 +58,6 @@ pub fn object(stack: &Stack, cluster: &Cluster, pool: &Pool) -> (ObjectKey, Desi
         stack.tier_address(&pool.tier).name(),
         pod::image(cluster, &workload),
     );
-    let key = ObjectKey::within(Kind::StatefulSet, &stack.namespace, name);
     (key, DesiredObject { manifest, summary, exposes: false })
 }
 
@@ -90,12 +98,22 @@ fn claim(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Value {
     })
 }
 
-/// Whether members must be spread evenly over hosts. Where a local tier has fewer hosts than the
-/// pool has members that cannot be had, and is only preferred.
-fn spread_over_hosts(stack: &Stack, pool: &Pool) -> &'static str {
+/// What a pod does that cannot be placed on a machine of its own: it shares one.
+const PREFERRED: &str = "ScheduleAnyway";
+
+/// Whether a local tier has fewer hosts than the pool has members: then not all can have a machine of
+/// their own, and a spread that is demanded would keep a member from coming back to its volume.
+fn shares_machines(stack: &Stack, pool: &Pool) -> bool {
     let hosts = |tier| super::storage::hosts(tier, &Observed::default()).len();
-    let enough = stack.storage.get(&pool.tier).is_none_or(|tier| {
-        !matches!(tier.kind, TierKind::Local(_)) || hosts(tier) >= pool.nodes as usize
-    });
-    if enough { "DoNotSchedule" } else { "ScheduleAnyway" }
+    stack.storage.get(&pool.tier).is_some_and(|tier| {
+        matches!(tier.kind, TierKind::Local(_)) && hosts(tier) < pool.nodes as usize
+    })
+}
+
+/// Whether the live set only prefers a spread already. It is left at that: to demand it again would
+/// restart every member, and move none.
+fn prefers_to_spread(observed: &Observed, set: &ObjectKey) -> bool {
+    let Some(live) = observed.objects.get(set) else { return false };
+    let spread = "/spec/template/spec/topologySpreadConstraints/0/whenUnsatisfiable";
+    live.text(spread) == Some(PREFERRED)
 }

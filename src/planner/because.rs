@@ -60,11 +60,12 @@ fn renamed(field: &FieldChange) -> Option<String> {
 
 /// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;
 /// what stands in others follows from the resources.
-const TOPICS: [(&str, &str); 8] = [
+const TOPICS: [(&str, &str); 9] = [
     (".volumeClaimTemplates", "other storage"),
     (".containers[name=", "other resources"),
     (".image", "another image"),
     (".env[name=", "other settings"),
+    (".topologySpreadConstraints", "fewer machines than members"),
     (".nodeSelector", "other machines"),
     (".tolerations", "other machines"),
     (".template.metadata.labels", "other labels"),

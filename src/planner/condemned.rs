@@ -44,7 +44,7 @@ pub fn claims_down(
             Fate::Kept(why) => {
                 keep(plan, key, live, why);
                 if let Some((volume, live)) = volume_of(input, live) {
-                    keep(plan, volume, live, &format!("{why}, and it is in use"));
+                    keep(plan, volume, live, &format!("{why}, and a claim has it"));
                 }
             }
             Fate::None => {

@@ -9,7 +9,7 @@ use super::PlanInput;
 use super::draft::PlanDraft;
 use crate::desired::labels;
 use crate::desired::storage::{LABEL_HOSTNAME, hostname};
-use crate::object::{Kind, LABEL_STACK, ObjectKey, at};
+use crate::object::{Kind, LABEL_STACK, LABEL_TIER, ObjectKey, at};
 use crate::observed::{LiveObject, Observed};
 use crate::stack::is_within;
 
@@ -39,7 +39,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
                 Some(_) => {}
             }
         }
-        offers.push(Offer { name: key.to_string(), directory });
+        offers.push(Offer { name: key.to_string(), way_on: OWN_DIRECTORY.to_owned(), directory });
     }
     for (tier, nodes) in missing {
         let named: Vec<String> = nodes.iter().map(|node| format!("`{node}`")).collect();
@@ -56,20 +56,45 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 struct Offer<'a> {
     /// What it is, and whose.
     name: String,
+    /// What can be done about a second one that offers it.
+    way_on: String,
     directory: Directory<'a>,
 }
 
-fn offers_there<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Offer<'a>> + use<'a> {
+const OWN_DIRECTORY: &str = "give it a directory of its own";
+
+fn offers_there<'a, 'i>(input: &'i PlanInput<'a>) -> impl Iterator<Item = Offer<'a>> + use<'a, 'i> {
     let stack = input.stack;
     input.observed.of_kind(Kind::PersistentVolume).filter_map(move |(key, live)| {
         let directory = Directory::of(&live.value)?;
-        let whose = match live.label(LABEL_STACK) {
-            Some(of) if *of == stack.name => " of this stack".to_owned(),
-            Some(of) => format!(" of stack `{of}`"),
-            None => String::new(),
+        let (whose, way_on) = match live.label(LABEL_STACK) {
+            Some(of) if *of == stack.name => (" of this stack".to_owned(), put_back(input, live)),
+            Some(of) => (format!(" of stack `{of}`"), of_others()),
+            None => (String::new(), of_others()),
         };
-        Some(Offer { name: format!("{key}{whose}"), directory })
+        Some(Offer { name: format!("{key}{whose}"), way_on, directory })
     })
+}
+
+fn of_others() -> String {
+    format!(
+        "{OWN_DIRECTORY}; or see that nothing uses that volume, remove it, and clear the directory"
+    )
+}
+
+/// The data there are this stack's own: what is meant is most likely the same tier by another name.
+fn put_back(input: &PlanInput<'_>, live: &LiveObject) -> String {
+    let Some(tier) = live.label(LABEL_TIER) else { return of_others() };
+    let address = input.stack.tier_address(tier);
+    match input.stack.storage.contains_key(tier) {
+        true => format!(
+            "its data are those of `{address}`: leave the directory there, or {OWN_DIRECTORY}"
+        ),
+        false => format!(
+            "its data are those of `{address}`: put that tier back into the stack, or say with \
+             [[moved]] what it is called now"
+        ),
+    }
 }
 
 fn offered_twice(
@@ -85,8 +110,7 @@ fn offered_twice(
         key,
         "directory",
         format!("{} of {nodes} would be given away twice: {name} offers {there}", directory.path),
-        "give it a directory of its own; or see that nothing uses that volume, remove it, and clear \
-         the directory",
+        &other.way_on,
     );
 }
 

@@ -179,7 +179,7 @@ pub fn downgrades(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 }
 
 /// The numbers of a version: `2.0.5` and `2.0.5-beta` are `[2, 0, 5]`.
-fn numbers(version: &str) -> Vec<u64> {
+pub fn numbers(version: &str) -> Vec<u64> {
     let plain = version.split('-').next().unwrap_or(version);
     plain.split('.').map_while(|part| part.parse().ok()).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PlanInput, guards, objects};
+use super::{PlanInput, guards, kept, objects};
 use crate::inventory::{Inventory, Item};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, LABEL_TIER, ObjectKey};
 use crate::observed::LiveObject;
@@ -39,7 +39,11 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
         plan.selection.is_none() || meant.contains(input.stack.cluster_address(name).name())
     };
     for (name, cluster) in input.desired.clusters.iter().filter(|(name, _)| is_meant(name)) {
-        record.clusters.entry(name.clone()).or_default().protect = cluster.protect;
+        let entry = record.clusters.entry(name.clone()).or_default();
+        entry.protect = cluster.protect;
+        if plan.purpose == Purpose::Apply {
+            kept::remember(input, name, entry);
+        }
     }
     identify(input, &mut record);
     record

@@ -24,8 +24,8 @@ pub fn storage_down(plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject, be
     let phase = live.text("/status/phase").unwrap_or("Available");
     let claimed = live.value.pointer("/spec/claimRef").is_some();
     if key.kind == Kind::PersistentVolume && (claimed || phase == "Failed") {
-        let why = if phase == "Bound" { "is in use" } else { "may hold data" };
-        keep(plan, key, live, &format!("its tier says retain and it {why}"));
+        let why = if phase == "Bound" { "a claim has it" } else { "it may hold data" };
+        keep(plan, key, live, &format!("its tier says retain, and {why}"));
         return;
     }
     let is_of_claims = |step: &Step| {

@@ -84,9 +84,9 @@ fn declared(stack: &Stack, found: &mut Findings) {
 /// Names of tiers a message lists.
 const NAMES_MAX: usize = 20;
 
-/// One directory of a node holds the data of one member.
+/// One directory of a node holds the data of one member, and no other's directory.
 fn directories(stack: &Stack, found: &mut Findings) {
-    let mut seen: BTreeMap<(&str, &str), (&str, usize)> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Vec<Declared<'_>>> = BTreeMap::new();
     for (name, tier) in &stack.storage {
         let TierKind::Local(volumes) = &tier.kind else {
             continue;
@@ -95,20 +95,45 @@ fn directories(stack: &Stack, found: &mut Findings) {
             if !found.sound(&["storage", name, "volumes", &index.to_string()]) {
                 continue;
             }
-            let directory = (volume.node.as_str(), volume.path.as_str());
-            let Some(first) = seen.get(&directory) else {
-                seen.insert(directory, (name, index));
-                continue;
-            };
-            let (here, there) = (place(name, index, found), place(first.0, first.1, found));
-            let (path, node) = (quoted(&volume.path), quoted(&volume.node));
-            let mistake = Mistake::new(format!("{path} of node {node} is declared twice"))
-                .label(here, "again here")
-                .label(there, "first here")
-                .help("two members would write into one directory; give each volume its own");
-            found.unfit(mistake);
+            let here = Declared { path: &volume.path, tier: name, index };
+            let of_node = seen.entry(&volume.node).or_default();
+            match of_node.iter().find(|there| there.overlaps(&here)) {
+                Some(there) => one_directory(there, &here, &volume.node, found),
+                None => of_node.push(here),
+            }
         }
     }
+}
+
+/// A volume of a tier, by its place in the tier's list.
+struct Declared<'a> {
+    path: &'a str,
+    tier: &'a str,
+    index: usize,
+}
+
+impl Declared<'_> {
+    fn overlaps(&self, other: &Self) -> bool {
+        is_within(self.path, other.path) || is_within(other.path, self.path)
+    }
+}
+
+fn one_directory(there: &Declared<'_>, here: &Declared<'_>, node: &str, found: &mut Findings) {
+    let place = |one: &Declared<'_>| place(one.tier, one.index, found);
+    let (path, node) = (quoted(here.path), quoted(node));
+    let mistake = if here.path == there.path {
+        Mistake::new(format!("{path} of node {node} is declared twice"))
+            .label(place(here), "again here")
+            .label(place(there), "first here")
+            .help("two members would write into one directory; give each volume its own")
+    } else {
+        let other = quoted(there.path);
+        Mistake::new(format!("{path} and {other} of node {node} are one inside the other"))
+            .label(place(here), "this one")
+            .label(place(there), "and this one")
+            .help("a member would write into another's directory; put them side by side")
+    };
+    found.unfit(mistake);
 }
 
 /// Two tiers that name the same directories of the same nodes would hand each out twice.

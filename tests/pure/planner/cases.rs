@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 54] = [
+const CASES: [Case; 58] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -130,6 +130,10 @@ const CASES: [Case; 54] = [
     case("stranger-object").first().trouble(strangers_service),
     case("claim-of-a-stranger").first().trouble(strangers_claim),
     case("directory-of-another").first().trouble(directories_taken),
+    case("own-directory"),
+    case("members-share-a-machine"),
+    case("kept-claims").trouble(destroyed),
+    case("kept-claims-refused").trouble(destroyed),
     case("node-missing").first().trouble(node_gone_and_one_cordoned),
     case("volume-released").trouble(claim_lost_with_its_pod),
     case("stale-claims").trouble(claim_left_over),
@@ -330,6 +334,12 @@ fn founders_lost(sandbox: &Sandbox, stack: &Stack) {
         let claim = within(Kind::PersistentVolumeClaim, &format!("data-history-config-{ordinal}"));
         sandbox.disturb(|cluster| cluster.delete(&claim));
     }
+    rest(sandbox, 60);
+}
+
+/// The stack was destroyed, its volumes kept.
+fn destroyed(sandbox: &Sandbox, stack: &Stack) {
+    destroy_all(sandbox, stack);
     rest(sandbox, 60);
 }
 

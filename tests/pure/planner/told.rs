@@ -303,3 +303,19 @@ fn a_plan_whose_database_has_changed_writes_nothing() {
         assert!(outcome.done.is_empty(), "{what}: {outcome:#?}");
     }
 }
+
+/// More machines for a pool whose members share some would move none of them.
+#[test]
+fn a_spread_that_is_only_preferred_is_not_demanded_by_a_restart() {
+    let shared = include_str!("cases/members-share-a-machine/stack.toml");
+    let sandbox = sandbox();
+    apply_all(&sandbox, &stack(shared));
+    let list = "volumes = [\n  { node = \"worker-1\", path = \"/mnt/iotdb/data\"";
+    let more = list
+        .replace("[\n", "[\n  { node = \"worker-4\", path = \"/mnt/a\", capacity = \"200Gi\" },\n");
+    let wider = shared.replace(list, &more);
+    assert_ne!(wider, shared);
+    let plan = plan(&sandbox, &stack(&wider));
+    let steps: Vec<&str> = plan.steps.keys().map(|id| id.0.as_str()).collect();
+    assert_eq!(steps, ["create/PersistentVolume/plant-ssd-worker-4-f72353b3"]);
+}

@@ -1,0 +1,177 @@
+//! What is kept of a cluster's earlier life: claims whose StatefulSet is gone. Members that start on
+//! them wake up with its data, so they have to be the members of that life (rules 2 and 7).
+
+use std::collections::BTreeMap;
+
+use db_engine::drivers::driver;
+use serde_json::Value;
+
+use super::draft::PlanDraft;
+use super::guards::numbers;
+use super::{PlanInput, claims, objects};
+use crate::desired::{Desired, DesiredPool};
+use crate::inventory::ClusterRecord;
+use crate::object::{ObjectKey, at};
+use crate::stack::Cluster;
+use crate::wording::count;
+
+/// Says what members will wake up with, and refuses what would lose it or could not read it.
+pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (name, desired) in &input.desired.clusters {
+        let kept: Vec<Kept<'_>> =
+            desired.pools.iter().filter_map(|pool| Kept::of(input, pool)).collect();
+        for pool in &kept {
+            pool.tell(plan);
+            pool.left_out(input, plan, name);
+        }
+        let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(name));
+        let declared = input.stack.clusters.get(name);
+        if let (Some(record), Some(cluster), false) = (record, declared, kept.is_empty()) {
+            downgrade(input, plan, cluster, record);
+            for pool in &kept {
+                fixed(input, plan, cluster, pool.pool, record);
+            }
+        }
+    }
+}
+
+/// The claims a pool's members left.
+struct Kept<'a> {
+    pool: &'a DesiredPool,
+    /// By ordinal.
+    claims: BTreeMap<u32, &'a ObjectKey>,
+}
+
+impl<'a> Kept<'a> {
+    /// Of a pool without StatefulSet that has claims.
+    fn of(input: &PlanInput<'a>, pool: &'a DesiredPool) -> Option<Self> {
+        if input.observed.objects.contains_key(&pool.set) {
+            return None;
+        }
+        let ours = claims::of_pool(input, &pool.set).into_iter().filter(|(key, live)| {
+            objects::is_ours(input.stack, input.observed, key, live) && !live.is_leaving()
+        });
+        let claims: BTreeMap<u32, &ObjectKey> =
+            ours.filter_map(|(key, _)| Some((claims::ordinal(key)?, key))).collect();
+        (!claims.is_empty()).then_some(Self { pool, claims })
+    }
+
+    fn tell(&self, plan: &mut PlanDraft) {
+        let members = count(self.claims.len(), self.pool.title);
+        let set = &self.pool.set.name;
+        plan.note(match self.claims.len() {
+            1 => format!("{members} of `{set}` starts with the data its claim has kept."),
+            _ => format!("{members} of `{set}` start with the data their claims have kept."),
+        });
+    }
+
+    /// Fewer members than the database had is a scale-in, and none was drained.
+    fn left_out(&self, input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
+        let replicas = self.pool.replicas();
+        let beyond: Vec<String> =
+            self.claims.range(replicas..).map(|(_, key)| key.to_string()).collect();
+        let Some((highest, _)) = self.claims.last_key_value().filter(|_| !beyond.is_empty()) else {
+            return;
+        };
+        plan.block(
+            input.stack.pool_address(cluster, &self.pool.name),
+            "scale-in",
+            format!(
+                "the stack asks for {}, and what was stored on {} would be missing",
+                count(replicas as usize, "member"),
+                beyond.join(", ")
+            ),
+            format!(
+                "set nodes = {}; or remove what is left over once its data is not needed",
+                highest + 1
+            ),
+        );
+    }
+}
+
+/// An older version than the one that was applied last may not read what that one wrote.
+fn downgrade(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    cluster: &Cluster,
+    record: &ClusterRecord,
+) {
+    if numbers(&cluster.version) < numbers(&record.version) {
+        plan.block(
+            input.stack.cluster_address(&cluster.name),
+            "downgrade",
+            format!(
+                "its data are kept, and version {} wrote them; {} may not read them",
+                record.version, cluster.version
+            ),
+            format!("set version = \"{}\" or a later one", record.version),
+        );
+    }
+}
+
+/// Settings that are fixed at a cluster's first start stay what they were then.
+fn fixed(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    cluster: &Cluster,
+    pool: &DesiredPool,
+    record: &ClusterRecord,
+) {
+    let now = fixed_settings(input.desired, cluster, pool);
+    let Some(before) = record.fixed.get(&pool.name) else { return };
+    for (setting, reason) in driver(cluster.engine).fixed_settings() {
+        let (was, is) = (before.get(*setting), now.get(*setting));
+        if was == is {
+            continue;
+        }
+        let value = |value: Option<&String>| match value {
+            Some(value) => format!("`{value}`"),
+            None => "not set".to_owned(),
+        };
+        plan.block(
+            input.stack.cluster_address(&cluster.name),
+            "immutable",
+            format!(
+                "`{setting}` was {} when the data that are kept were written, and is {}: {reason}",
+                value(was),
+                value(is)
+            ),
+            "put it back as it was, or declare a new cluster and move the data",
+        );
+    }
+}
+
+/// What a pool's members are started with of the settings that are fixed then. Values that are not
+/// plain text, as those made of a pod's name, are none of the stack's.
+fn fixed_settings(
+    desired: &Desired,
+    cluster: &Cluster,
+    pool: &DesiredPool,
+) -> BTreeMap<String, String> {
+    let Some(object) = desired.objects.get(&pool.set) else { return BTreeMap::new() };
+    let env = at(&object.manifest, "/spec/template/spec/containers/0/env");
+    let is_fixed = |name: &str| {
+        driver(cluster.engine).fixed_settings().iter().any(|(setting, _)| *setting == name)
+    };
+    let env = env.and_then(Value::as_array).into_iter().flatten();
+    let settings = env.filter_map(|one| Some((one["name"].as_str()?, one["value"].as_str()?)));
+    settings
+        .filter(|(name, _)| is_fixed(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// What the record is to remember of a cluster that is applied, for an apply after a destroy that
+/// kept its data.
+pub fn remember(input: &PlanInput<'_>, name: &str, record: &mut ClusterRecord) {
+    let (Some(cluster), Some(desired)) =
+        (input.stack.clusters.get(name), input.desired.clusters.get(name))
+    else {
+        return;
+    };
+    record.version.clone_from(&cluster.version);
+    for pool in &desired.pools {
+        let fixed = fixed_settings(input.desired, cluster, pool);
+        record.fixed.insert(pool.name.clone(), fixed);
+    }
+}
