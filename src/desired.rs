@@ -1,5 +1,6 @@
 //! What the stack asks for, as Kubernetes objects and database members: a pure translation.
 
+pub mod deferred;
 pub mod labels;
 pub mod members;
 pub mod naming;
@@ -9,6 +10,7 @@ pub mod services;
 pub mod stateful_set;
 pub mod storage;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::cluster::Role;
@@ -28,6 +30,8 @@ pub struct Desired {
     /// StorageClasses that must exist already, with the reclaim policy the stack counts on and
     /// the tier that says so.
     pub foreign_classes: BTreeMap<String, (Reclaim, String)>,
+    /// StatefulSets that keep more members for now than the stack asks for, and how many it asks for.
+    pub deferred: BTreeMap<ObjectKey, u32>,
 }
 
 /// One object to be there.
@@ -81,6 +85,14 @@ impl Desired {
     }
 }
 
+impl Desired {
+    /// Whether a claim is of a pool that is to have fewer members.
+    pub fn is_above_members(&self, claim: &ObjectKey) -> bool {
+        let pool = claim.set_of_claim().and_then(|set| Some(self.pool_of(&set)?.2.replicas()));
+        pool.zip(claim.ordinal()).is_some_and(|(replicas, ordinal)| ordinal >= replicas)
+    }
+}
+
 impl DesiredCluster {
     /// The pools of a pool's quorum domain, itself among them: control members vote on their own,
     /// all others on the data.
@@ -103,6 +115,8 @@ impl DesiredPool {
 /// Translates a stack. `observed` is needed for tiers that select nodes by label, and for what is left as
 /// it is because a change of it would restart members for nothing.
 pub fn lower(stack: &Stack, observed: &Observed) -> Desired {
+    let (stack, deferred) = with_those_who_stay(stack, observed);
+    let stack = stack.as_ref();
     let mut objects = BTreeMap::new();
     objects.insert(ObjectKey::global(Kind::Namespace, &stack.namespace), namespace(stack));
     let mut foreign_classes = BTreeMap::new();
@@ -119,7 +133,26 @@ pub fn lower(stack: &Stack, observed: &Observed) -> Desired {
         }
         clusters.insert(cluster.name.clone(), desired_cluster(stack, cluster, &objects));
     }
-    Desired { objects, clusters, foreign_classes }
+    Desired { objects, clusters, foreign_classes, deferred }
+}
+
+/// The stack with the members its pools keep for now, and how many it asks for where that is less.
+fn with_those_who_stay<'a>(
+    stack: &'a Stack,
+    observed: &Observed,
+) -> (Cow<'a, Stack>, BTreeMap<ObjectKey, u32>) {
+    let (mut stack, mut asked) = (Cow::Borrowed(stack), BTreeMap::new());
+    for (set, members) in deferred::members(&stack, observed) {
+        let clusters = stack.to_mut().clusters.values_mut();
+        let mut pools = clusters.flat_map(|cluster| {
+            let name = cluster.name.clone();
+            cluster.pools.values_mut().map(move |pool| (Stack::pool_name(&name, &pool.name), pool))
+        });
+        if let Some((_, pool)) = pools.find(|(name, _)| *name == set.name) {
+            asked.insert(set, std::mem::replace(&mut pool.nodes, members));
+        }
+    }
+    (stack, asked)
 }
 
 fn namespace(stack: &Stack) -> DesiredObject {

@@ -172,6 +172,11 @@ impl ObjectKey {
         is_one.then(|| Self { kind: Kind::StatefulSet, name: set.to_owned(), ..self.clone() })
     }
 
+    /// The number at the end of its name, as members of a StatefulSet and their claims have one.
+    pub fn ordinal(&self) -> Option<u32> {
+        self.name.rsplit_once('-')?.1.parse().ok()
+    }
+
     /// An object of a kind that lives outside namespaces.
     pub fn global(kind: Kind, name: impl Into<String>) -> Self {
         assert!(!kind.namespaced(), "{kind} lives in a namespace");

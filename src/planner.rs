@@ -18,6 +18,7 @@ pub mod parts;
 pub mod record;
 pub mod removal;
 pub mod restarts;
+pub mod scale_in;
 pub mod stuck;
 pub mod teardown;
 pub mod tiers;
@@ -99,12 +100,14 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
             kept::check(input, &mut draft);
+            kept::tell_deferred(input, &mut draft);
             claims::tell_leaving(input, &mut draft);
             condemned::tell_left(input, &mut draft);
             objects::changes(input, &mut draft);
             tiers::shared_machines(input, &mut draft);
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
+            condemned::left_claims(input, &mut draft);
             teardown::what_the_stack_dropped(input, &mut draft);
         }
         Purpose::Destroy => {

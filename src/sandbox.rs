@@ -309,6 +309,9 @@ impl World for Sandbox {
             Action::Relabel { object, uid, labels } => {
                 api::amend(cluster, object, |live| labels::relabel(object, live, uid, labels))
             }
+            Action::Say { member, database, statement } => {
+                databases::say(cluster, database, member, statement)
+            }
             Action::Await => Ok(()),
         })
     }

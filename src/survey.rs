@@ -88,7 +88,7 @@ pub async fn look<W: World>(world: &W, stack: &Stack, purpose: Purpose) -> Resul
     let mut survey = sight(world, stack, |_| ()).await?;
     let Survey { stack, desired, observed, .. } = &survey;
     let ends = |cluster: &str| purpose == Purpose::Destroy || !stack.clusters.contains_key(cluster);
-    let mut more = scope::volumes(stack, observed, ends);
+    let mut more = scope::volumes(stack, desired, observed, ends);
     if purpose == Purpose::Adopt {
         // Outside namespaces only what bears the stack's name was listed.
         let unseen = desired.objects.keys().filter(|key| !observed.objects.contains_key(key));

@@ -23,6 +23,18 @@ pub trait Engine: Sync {
     /// never read as "nobody there": it is [`Unreadable`].
     fn read(&self, answers: &[Answer]) -> Result<Topology, Unreadable>;
 
+    /// How the member at this address is told to hand what it stores to the others and to leave. That
+    /// it was told is no proof that it left: the [`Topology`] says so once it lists it no more.
+    ///
+    /// # Errors
+    /// [`Unfit`]: why it cannot be told, or must not be told now.
+    fn leave(
+        &self,
+        cluster: &ClusterSpec,
+        topology: &Topology,
+        address: &str,
+    ) -> Result<Statement, Unfit>;
+
     /// Settings the engine fixes at a cluster's first start, by name: changing them later has no
     /// effect or stops the restart. Each with the reason.
     fn fixed_settings(&self) -> &'static [(&'static str, &'static str)];
@@ -75,6 +87,22 @@ pub enum MemberState {
     Leaving,
     /// The cluster has not heard of it lately.
     Unknown,
+}
+
+/// Why a database cannot be asked for something, and the way on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// A clause.
+    pub reason: String,
+    /// What the user can do.
+    pub help: String,
+}
+
+impl Unfit {
+    /// A reason with the way on.
+    pub fn new(reason: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { reason: reason.into(), help: help.into() }
+    }
 }
 
 /// An answer that does not say what was asked for.

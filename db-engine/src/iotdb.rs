@@ -1,5 +1,6 @@
 //! Apache IoTDB: what its members run, how they are spoken to, and a simulated cluster.
 
+pub mod leave;
 pub mod memory;
 pub mod rest;
 pub mod settings;
@@ -8,7 +9,7 @@ pub mod talk;
 pub mod workload;
 
 use crate::cluster::{ClusterSpec, PoolSpec, Role};
-use crate::engine::{Engine, Topology, Unreadable};
+use crate::engine::{Engine, Topology, Unfit, Unreadable};
 use crate::statement::{Answer, Statement};
 use crate::workload::Workload;
 
@@ -38,6 +39,15 @@ impl Engine for Iotdb {
 
     fn read(&self, answers: &[Answer]) -> Result<Topology, Unreadable> {
         talk::read(answers)
+    }
+
+    fn leave(
+        &self,
+        cluster: &ClusterSpec,
+        topology: &Topology,
+        address: &str,
+    ) -> Result<Statement, Unfit> {
+        leave::statement(cluster, topology, address)
     }
 
     fn fixed_settings(&self) -> &'static [(&'static str, &'static str)] {

@@ -24,6 +24,22 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Whether an answer to a statement that changes something says that it was taken.
+    ///
+    /// # Errors
+    /// The refusal in a sentence, with the engine's own words.
+    pub fn settled(&self, answer: Answer) -> Result<(), String> {
+        match answer {
+            Answer::Accepted => Ok(()),
+            Answer::Refused { code, message } => {
+                Err(format!("the database refuses `{}` with code {code}: {message}", self.text))
+            }
+            Answer::Table(_) => Err(format!("the database answers `{}` with a table", self.text)),
+        }
+    }
+}
+
 /// Whether a statement reads or changes: engines take the two at different doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use db_engine::engine::MemberState;
+
 use crate::fields;
 use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::labels;
@@ -75,9 +77,11 @@ pub async fn all<W: World>(
 }
 
 /// What a step expects to look at.
-pub fn scope(step: &Step) -> Scope {
+pub fn scope(step: &Step, plan: &Plan) -> Scope {
     let gets = step.expects.iter().map(|expect| expect.object().clone()).collect();
-    Scope { gets, ..Scope::default() }
+    let asked: BTreeSet<&str> = step.expects.iter().filter_map(Expect::cluster).collect();
+    let databases = plan.databases.iter().filter(|it| asked.contains(it.cluster.as_str()));
+    Scope { gets, databases: databases.cloned().collect(), ..Scope::default() }
 }
 
 /// Which expectation of a step does not hold, as a sentence.
@@ -94,8 +98,13 @@ fn first_broken<'a>(
 }
 
 fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<String> {
+    if let Some(cluster) = expect.cluster() {
+        return broken_in_database(expect, cluster, observed);
+    }
     let live = observed.objects.get(expect.object());
     match (expect, live) {
+        // Judged by the database above.
+        (Expect::Whole { .. } | Expect::Left { .. }, _) => None,
         (Expect::Absent { .. } | Expect::Away { .. } | Expect::LetGo { .. }, None) => None,
         (Expect::Away { object, uid }, Some(live)) => {
             let back = live.uid() == uid && live.is_ready();
@@ -113,6 +122,11 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
                 None
             }
         }
+        (Expect::AtMost { object, replicas }, Some(live)) => {
+            let has = live.number("/spec/replicas").unwrap_or(1);
+            (has > i64::from(*replicas))
+                .then(|| format!("{object} is to have {has} members by now, not {replicas}"))
+        }
         (Expect::Ready { object }, Some(live)) => {
             let wanted = live.number("/spec/replicas").unwrap_or(1);
             let ready = live.number("/status/readyReplicas").unwrap_or(0);
@@ -123,6 +137,7 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
         (
             Expect::Unchanged { object, .. }
             | Expect::Ready { object }
+            | Expect::AtMost { object, .. }
             | Expect::BelongsTo { object, .. },
             None,
         ) => Some(format!("{object} is gone by now")),
@@ -142,5 +157,37 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
                 None
             }
         }
+    }
+}
+
+/// What only a database can tell; one that does not answer has told nothing.
+fn broken_in_database(expect: &Expect, cluster: &str, observed: &Observed) -> Option<String> {
+    let topology = match observed.databases.get(cluster) {
+        Some(DatabaseView::Seen(topology)) => topology,
+        Some(DatabaseView::Unreachable { why }) => {
+            return Some(format!("the database cannot be asked: {why}"));
+        }
+        Some(DatabaseView::Absent) | None => {
+            return Some("the database cannot be asked: no member is ready".to_owned());
+        }
+    };
+    let name = expect.object().name.as_str();
+    match expect {
+        Expect::Left { address, .. } => {
+            let member = topology.members.get(address)?;
+            Some(format!("the database lists {name} again, as {}", member.status))
+        }
+        Expect::Whole { address, id, .. } => {
+            if topology.members.get(address).is_none_or(|member| member.id != *id) {
+                return Some(format!("the database lists no {name} under id {id} by now"));
+            }
+            let mut others = topology.members.iter().filter(|(other, _)| *other != address);
+            let away = others.find(|(_, member)| member.state != MemberState::Running);
+            away.map(|(address, member)| {
+                let other = address.split('.').next().unwrap_or(address);
+                format!("{other} is {}: no member is to leave now", member.status)
+            })
+        }
+        _ => None,
     }
 }

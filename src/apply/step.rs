@@ -134,7 +134,10 @@ async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Resu
         None => None,
     };
     if !step.expects.is_empty() {
-        let observed = course.world.look(&expect::scope(step)).await?;
+        let observed = course.world.look(&expect::scope(step, course.plan)).await?;
+        if let Some((_, identities)) = course.held {
+            identities.meet(&observed).await?;
+        }
         if let Some(why) = expect::broken(step, &observed) {
             return Err(End::Stale(why));
         }

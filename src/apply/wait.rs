@@ -8,6 +8,7 @@ use crate::object::{Kind, Labels, ObjectKey};
 use crate::observed::{DatabaseView, List, Observed, Scope};
 use crate::plan::Plan;
 use crate::plan::step::Until;
+use crate::wording::count;
 
 use super::pods;
 
@@ -58,7 +59,7 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
         Until::Released { claim, volume } => {
             Scope { gets: vec![claim.clone(), volume.clone()], ..Scope::default() }
         }
-        Until::Joined { cluster, .. } => Scope {
+        Until::Joined { cluster, .. } | Until::Left { cluster, .. } => Scope {
             lists: in_namespace(&[Kind::Pod]),
             databases: plan.databases.iter().filter(|db| db.cluster == *cluster).cloned().collect(),
             ..Scope::default()
@@ -75,6 +76,7 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
         Until::Gone { object } => gone(object, seen),
         Until::PodsGone { object } => pods_gone(object, seen),
         Until::Released { claim, volume } => released(claim, volume, seen),
+        Until::Left { cluster, address, id } => left(cluster, address, *id, seen),
         Until::Joined { cluster, addresses } => joined(cluster, addresses, seen),
     }
 }
@@ -146,6 +148,33 @@ fn released(claim: &ObjectKey, volume: &ObjectKey, seen: &Observed) -> Progress 
         (false, None) => Progress::Failed(format!("{volume} went with its claim, though held")),
         (false, Some("Released")) => Progress::Done,
         (false, Some(phase)) => going(1, 2, vec![format!("{volume} is still {phase}")]),
+    }
+}
+
+/// A member has left only when the database says so: no answer, and one it cannot be read from, say
+/// nothing.
+fn left(cluster: &str, address: &str, id: i64, seen: &Observed) -> Progress {
+    let pending = |why: String| going(0, 1, vec![why]);
+    let name = address.split('.').next().unwrap_or(address);
+    match seen.databases.get(cluster) {
+        None | Some(DatabaseView::Absent) => pending("no ready member can be asked".to_owned()),
+        Some(DatabaseView::Unreachable { why }) => {
+            pending(format!("the database does not answer: {why}"))
+        }
+        Some(DatabaseView::Seen(topology)) => match topology.members.get(address) {
+            Some(member) if member.id == id => pending(match member.regions {
+                0 => format!("{name} is {} and holds no region", member.status),
+                regions => {
+                    let regions = usize::try_from(regions).unwrap_or(usize::MAX);
+                    format!(
+                        "{name} is {} and holds {}",
+                        member.status,
+                        count(regions, "region replica")
+                    )
+                }
+            }),
+            _ => Progress::Done,
+        },
     }
 }
 

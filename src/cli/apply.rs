@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::aloud::aloud;
 use super::args::{ApplyOptions, TargetOptions};
@@ -213,7 +214,9 @@ async fn carry_out(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    let watch = tokio::spawn(interrupts(Arc::clone(&stop), *screen));
+    // Heard from this line on: a task is begun only when this one waits for something.
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let watch = tokio::spawn(interrupts(signals, Arc::clone(&stop), *screen));
     if !json && !plan.steps.is_empty() {
         screen.line("");
     }
@@ -242,15 +245,11 @@ fn conclude(plan: &Plan, outcome: &Outcome, json: bool, screen: &Screen) {
 }
 
 /// The first Ctrl-C (or SIGTERM) stops what has not begun; the second leaves at once.
-async fn interrupts(stop: Arc<AtomicBool>, screen: Screen) {
-    let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    else {
-        return;
-    };
+async fn interrupts(signals: [std::io::Result<Signal>; 2], stop: Arc<AtomicBool>, screen: Screen) {
+    let [Ok(mut interrupt), Ok(mut terminate)] = signals else { return };
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         if stop.swap(true, Ordering::Relaxed) {

@@ -29,15 +29,7 @@ pub fn addresses(stack: &Stack, cluster: &Cluster, pool: &Pool) -> BTreeSet<Stri
 
 /// What a pool's members run.
 pub fn workload(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Workload {
-    let seed = cluster.pools.values().find(|pool| pool.role == Role::Control).unwrap_or(pool);
-    let spec = ClusterSpec {
-        name: cluster.name.clone(),
-        version: cluster.version.clone(),
-        schema_replication: cluster.schema_replication,
-        data_replication: cluster.data_replication,
-        settings: cluster.settings.clone(),
-        seed_host: address(stack, cluster, seed, 0),
-    };
+    let spec = spec(stack, cluster, pool);
     let members = PoolSpec {
         role: pool.role,
         domain: domain(stack, cluster, pool),
@@ -46,6 +38,19 @@ pub fn workload(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Workload {
         settings: pool.settings.clone(),
     };
     driver(cluster.engine).workload(&spec, &members)
+}
+
+/// A cluster as its engine needs to know it; `pool` is any one of it.
+pub fn spec(stack: &Stack, cluster: &Cluster, pool: &Pool) -> ClusterSpec {
+    let seed = cluster.pools.values().find(|pool| pool.role == Role::Control).unwrap_or(pool);
+    ClusterSpec {
+        name: cluster.name.clone(),
+        version: cluster.version.clone(),
+        schema_replication: cluster.schema_replication,
+        data_replication: cluster.data_replication,
+        settings: cluster.settings.clone(),
+        seed_host: address(stack, cluster, seed, 0),
+    }
 }
 
 /// How to reach a cluster's own view of itself: any member that answers surveys.

@@ -1,6 +1,6 @@
 //! What has to be looked at before a stack can be planned.
 
-use super::members;
+use super::{Desired, members};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::{List, Observed, Scope};
 use crate::stack::{Stack, Tier};
@@ -43,12 +43,17 @@ pub fn scope(stack: &Stack) -> Scope {
     }
 }
 
-/// What has to be looked at besides, for a plan that ends clusters: the volumes of their claims.
-/// A provisioner made them, so that no label of ours leads to them.
-pub fn volumes(stack: &Stack, observed: &Observed, ends: impl Fn(&str) -> bool) -> Scope {
-    let claims = observed.of_kind(Kind::PersistentVolumeClaim).filter(|(_, claim)| {
+/// What has to be looked at besides, for a plan that ends clusters or takes members from them: the
+/// volumes of the claims that go. A provisioner made them, so that no label of ours leads to them.
+pub fn volumes(
+    stack: &Stack,
+    desired: &Desired,
+    observed: &Observed,
+    ends: impl Fn(&str) -> bool,
+) -> Scope {
+    let claims = observed.of_kind(Kind::PersistentVolumeClaim).filter(|(key, claim)| {
         claim.label(LABEL_STACK) == Some(&stack.name)
-            && claim.label(LABEL_CLUSTER).is_some_and(&ends)
+            && (claim.label(LABEL_CLUSTER).is_some_and(&ends) || desired.is_above_members(key))
     });
     let volumes = claims.filter_map(|(_, claim)| claim.text("/spec/volumeName"));
     let volumes = volumes.map(|name| ObjectKey::global(Kind::PersistentVolume, name));

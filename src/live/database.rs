@@ -3,6 +3,7 @@
 //! The port is forwarded as `kubectl port-forward` does, so that nothing has to be exposed and the
 //! kubeconfig is all that is needed. Each view is a new connection: a pod may be another by then.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,7 +22,9 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use kube::api::Portforwarder;
 use serde_json::Value;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::live::errors::{Asked, Failure, Trouble, broken};
@@ -29,7 +32,7 @@ use crate::live::listing::list;
 use crate::live::request::{Link, encoded};
 use crate::object::Kind;
 use crate::observed::{DatabaseScope, DatabaseView, List};
-use crate::world::Unseen;
+use crate::world::{Refused, Unseen};
 
 /// How long one pod has for all statements.
 const TRY_LIMIT: Duration = Duration::from_secs(10);
@@ -63,6 +66,68 @@ pub(crate) async fn view(link: &Link, scope: &DatabaseScope) -> Result<DatabaseV
         }
     }
     Ok(DatabaseView::Unreachable { why: summed_up(&tried) })
+}
+
+/// Says something to a database once, through one of its ready pods that is not the member it is about.
+/// Each pod is asked something harmless first over the same connection, so that one that cannot answer is
+/// told nothing. Once it was sent, no answer leaves it open whether it was done.
+pub(crate) async fn say(
+    link: &Link,
+    scope: &DatabaseScope,
+    member: &str,
+    statement: &Statement,
+) -> Result<(), Refused> {
+    let doing = format!("saying `{}`", statement.text);
+    let denied = |why: String| Refused::Denied(format!("{doing}: {why}"));
+    let pods = ready_pods(link, scope).await.map_err(|unseen| denied(unseen.to_string()))?;
+    let login = login(link, scope).await.map_err(denied)?;
+    let mut tried = Vec::new();
+    for pod in pods.into_iter().filter(|pod| pod != member).take(TRIES) {
+        let sent = Cell::new(false);
+        let asked = timeout(TRY_LIMIT, tell(link, scope, &pod, &login, statement, &sent)).await;
+        match asked.map_err(|_| Silence::Here("no answer in time".to_owned())).flatten() {
+            Ok(answer) => return statement.settled(answer).map_err(Refused::Denied),
+            Err(Silence::Here(why) | Silence::Everywhere(why)) if sent.get() => {
+                return Err(Refused::Unknown(format!("{doing} to {pod}: {why}")));
+            }
+            Err(Silence::Everywhere(why)) => return Err(denied(why)),
+            Err(Silence::Here(why)) => tried.push((pod, why)),
+        }
+    }
+    Err(denied(match tried.is_empty() {
+        true => "no other member is ready to be told".to_owned(),
+        false => summed_up(&tried),
+    }))
+}
+
+/// Says one statement to one pod, and notes when it is about to be sent.
+async fn tell(
+    link: &Link,
+    scope: &DatabaseScope,
+    pod: &str,
+    login: &Login,
+    statement: &Statement,
+    sent: &Cell<bool>,
+) -> Result<Answer, Silence> {
+    let mut forward = forwarded(link, scope, pod).await?;
+    let stream = forward.take_stream(scope.port).ok_or_else(not_forwarded)?;
+    let mut line = Line::open(TokioIo::new(stream), scope.engine, login).await?;
+    if let Some(harmless) = driver(scope.engine).survey().first() {
+        line.say(harmless).await?;
+    }
+    if link.is_over_after(Duration::ZERO) {
+        return Err(Silence::Everywhere("there was no time left to send it".to_owned()));
+    }
+    sent.set(true);
+    let answer = line.say(statement).await;
+    forward.abort();
+    Ok(answer?)
+}
+
+impl From<String> for Silence {
+    fn from(why: String) -> Self {
+        Self::Here(why)
+    }
 }
 
 /// Why a pod gave no view.
@@ -153,14 +218,8 @@ async fn ask(
     pod: &str,
     login: &Login,
 ) -> Result<Topology, Silence> {
-    let pods: Api<Pod> = Api::namespaced(link.client.clone(), &scope.namespace);
-    let mut forward = pods
-        .portforward(pod, &[scope.port])
-        .await
-        .map_err(|error| forward_trouble(link, scope, &error))?;
-    let stream = forward
-        .take_stream(scope.port)
-        .ok_or_else(|| Silence::Here("the port was not forwarded".to_owned()))?;
+    let mut forward = forwarded(link, scope, pod).await?;
+    let stream = forward.take_stream(scope.port).ok_or_else(not_forwarded)?;
     let reason = forward.take_error(scope.port);
     let answers = converse(TokioIo::new(stream), scope.engine, login).await;
     forward.abort();
@@ -179,6 +238,20 @@ async fn ask(
         Unreadable::Refused { .. } => Silence::Everywhere(unreadable.to_string()),
         _ => Silence::Here(unreadable.to_string()),
     })
+}
+
+async fn forwarded(
+    link: &Link,
+    scope: &DatabaseScope,
+    pod: &str,
+) -> Result<Portforwarder, Silence> {
+    let pods: Api<Pod> = Api::namespaced(link.client.clone(), &scope.namespace);
+    let forward = pods.portforward(pod, &[scope.port]).await;
+    forward.map_err(|error| forward_trouble(link, scope, &error))
+}
+
+fn not_forwarded() -> Silence {
+    Silence::Here("the port was not forwarded".to_owned())
 }
 
 fn forward_trouble(link: &Link, scope: &DatabaseScope, error: &kube::Error) -> Silence {
@@ -205,30 +278,51 @@ fn forward_trouble(link: &Link, scope: &DatabaseScope, error: &kube::Error) -> S
 }
 
 /// Speaks HTTP/1.1 over a stream: one connection, one statement after the other.
+struct Line<'a> {
+    sender: SendRequest<Full<Bytes>>,
+    driving: AbortHandle,
+    engine: EngineKind,
+    login: &'a Login,
+}
+
+impl<'a> Line<'a> {
+    async fn open<S>(stream: S, engine: EngineKind, login: &'a Login) -> Result<Self, String>
+    where
+        S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let (sender, connection) = handshake(stream).await.map_err(|error| error.to_string())?;
+        let driving = tokio::spawn(connection).abort_handle();
+        Ok(Self { sender, driving, engine, login })
+    }
+
+    async fn say(&mut self, statement: &Statement) -> Result<Answer, String> {
+        let answer = match self.engine {
+            EngineKind::Iotdb => post(&mut self.sender, statement, self.login).await,
+        };
+        answer.map_err(|why| format!("`{}`: {why}", statement.text))
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.driving.abort();
+    }
+}
+
+/// Asks for a survey over a stream.
 async fn converse<S>(stream: S, engine: EngineKind, login: &Login) -> Result<Vec<Answer>, String>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = handshake(stream).await.map_err(|error| error.to_string())?;
-    let driving = tokio::spawn(connection);
+    let mut line = Line::open(stream, engine, login).await?;
     let mut answers = Vec::new();
     for statement in driver(engine).survey() {
-        let answer = match engine {
-            EngineKind::Iotdb => say(&mut sender, &statement, login).await,
-        };
-        match answer {
-            Ok(answer) => answers.push(answer),
-            Err(why) => {
-                driving.abort();
-                return Err(format!("`{}`: {why}", statement.text));
-            }
-        }
+        answers.push(line.say(&statement).await?);
     }
-    driving.abort();
     Ok(answers)
 }
 
-async fn say(
+async fn post(
     sender: &mut SendRequest<Full<Bytes>>,
     statement: &Statement,
     login: &Login,

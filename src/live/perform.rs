@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::fields::departures;
 use crate::live::amend::{Absence, Amend};
+use crate::live::database;
 use crate::live::errors::{Asked, Trouble};
 use crate::live::listing::{live_object, managers};
 use crate::live::ownership::{Keep, settle};
@@ -42,6 +43,9 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
         Action::Relabel { object: key, uid, labels } => {
             let due = |live: &Value| labels::relabel(key, live, uid, labels);
             Amend { link, key, due }.run(&format!("labelling {key}"), Absence::Stale).await
+        }
+        Action::Say { member, database, statement } => {
+            database::say(link, database, &member.name, statement).await
         }
         Action::Await => Ok(()),
     }

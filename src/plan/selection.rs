@@ -293,18 +293,24 @@ fn about(step: &Step, parts: &Parts) -> BTreeSet<ObjectKey> {
         | Until::Gone { object }
         | Until::PodsGone { object } => drop(found.insert(object.clone())),
         Until::Released { claim, volume } => found.extend([claim.clone(), volume.clone()]),
-        Until::Joined { addresses, .. } => {
-            // A member registers under its pod's name, and that is its set's and a number.
-            let set = |address: &String| {
-                let (set, _) = address.split('.').next()?.rsplit_once('-')?;
-                Some(set.to_owned())
-            };
-            let names: BTreeSet<String> = addresses.iter().filter_map(set).collect();
-            let sets = parts.keys().filter(|key| key.kind == Kind::StatefulSet);
-            found.extend(sets.filter(|key| names.contains(&key.name)).cloned());
-        }
+        Until::Left { address, .. } => found.extend(sets_of([address], parts)),
+        Until::Joined { addresses, .. } => found.extend(sets_of(addresses, parts)),
     }
     found
+}
+
+/// The StatefulSets of members: each registers under its pod's name, and that is its set's and a number.
+fn sets_of<'a>(
+    addresses: impl IntoIterator<Item = &'a String>,
+    parts: &Parts,
+) -> BTreeSet<ObjectKey> {
+    let set = |address: &String| {
+        let (set, _) = address.split('.').next()?.rsplit_once('-')?;
+        Some(set.to_owned())
+    };
+    let names: BTreeSet<String> = addresses.into_iter().filter_map(set).collect();
+    let sets = parts.keys().filter(|key| key.kind == Kind::StatefulSet);
+    sets.filter(|key| names.contains(&key.name)).cloned().collect()
 }
 
 /// Whether one of the steps brings a change about; `None`: no step ever does, as when something is
@@ -319,7 +325,7 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         Action::Relabel { object, .. } => {
             matches!(change.operation, Operation::Adopt | Operation::Forget) && object == key
         }
-        Action::Hold { .. } | Action::Await => false,
+        Action::Say { .. } | Action::Hold { .. } | Action::Await => false,
     };
     (change.operation != Operation::Keep).then(|| steps.values().any(|step| is_it(&step.action)))
 }

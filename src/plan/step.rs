@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use db_engine::statement::Statement;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::labels::Relabeling;
 use crate::object::{Kind, Labels, ObjectKey};
+use crate::observed::DatabaseScope;
 
 /// A step's name, built from what it does, e.g. `create/StatefulSet/tsdb/history-hot`:
 /// the same in two plannings of the same thing.
@@ -113,6 +115,16 @@ pub enum Action {
         /// Labels to set and, without a value, to remove.
         labels: Relabeling,
     },
+    /// Say something to a database, about a member of it. Never said twice: what came of it is seen in
+    /// the database's own view.
+    Say {
+        /// The pod of the member it is about.
+        member: ObjectKey,
+        /// The database; asked through any pod but that one.
+        database: DatabaseScope,
+        /// What is said.
+        statement: Statement,
+    },
     /// Do nothing but wait.
     Await,
 }
@@ -125,6 +137,7 @@ impl Action {
             | Self::Update { object, .. }
             | Self::Delete { object, .. }
             | Self::Relabel { object, .. }
+            | Self::Say { member: object, .. }
             | Self::Hold { volume: object, .. }
             | Self::Purge { volume: object, .. } => Some(object),
             Self::Await => None,
@@ -140,6 +153,7 @@ impl Action {
             | Self::Update { object, .. }
             | Self::Relabel { object, .. } => place(object.kind),
             Self::Await => 100,
+            Self::Say { .. } => 120,
             Self::Hold { .. } => 150,
             Self::Delete { object, .. } => 200 - place(object.kind),
             Self::Purge { .. } => 300,
@@ -180,11 +194,42 @@ pub enum Expect {
         /// The claim's uid.
         claim: String,
     },
-    /// The claim is gone, and nothing has made another of its name. Steps before this one bring
+    /// The object is gone, and nothing has made another of its name. Steps before this one bring
     /// that about, so it is asked only when the step's turn comes.
     LetGo {
-        /// The claim.
+        /// A claim whose data go, or the pod of a claim that goes.
         object: ObjectKey,
+    },
+    /// The database answers, lists the member under this id, and all its other members as running:
+    /// a member is told to leave only then. Steps before this one may change who that is, so it is
+    /// asked only when the step's turn comes.
+    Whole {
+        /// The member's pod.
+        object: ObjectKey,
+        /// The cluster.
+        cluster: String,
+        /// The address the member registered with.
+        address: String,
+        /// The engine's own id of it.
+        id: i64,
+    },
+    /// The database answers, and lists no member of this address: it holds nothing there. Steps before
+    /// this one bring that about, so it is asked only when the step's turn comes.
+    Left {
+        /// The member's pod.
+        object: ObjectKey,
+        /// The cluster.
+        cluster: String,
+        /// The address the member registered with.
+        address: String,
+    },
+    /// The StatefulSet is there and asks for no more members than this. Steps before this one may have
+    /// to bring that about, so it is asked only when the step's turn comes.
+    AtMost {
+        /// Its name.
+        object: ObjectKey,
+        /// How many members.
+        replicas: u32,
     },
     /// The pod with this uid is not ready, if it is still there.
     Away {
@@ -204,6 +249,9 @@ impl Expect {
             | Self::Ready { object }
             | Self::BelongsTo { object, .. }
             | Self::LetGo { object }
+            | Self::AtMost { object, .. }
+            | Self::Whole { object, .. }
+            | Self::Left { object, .. }
             | Self::Away { object, .. } => object,
         }
     }
@@ -211,7 +259,22 @@ impl Expect {
     /// Whether steps before its own may have to bring it about: then it is asked only when the
     /// step's turn comes.
     pub fn is_brought_about(&self) -> bool {
-        matches!(self, Self::Ready { .. } | Self::LetGo { .. })
+        matches!(
+            self,
+            Self::Ready { .. }
+                | Self::LetGo { .. }
+                | Self::AtMost { .. }
+                | Self::Whole { .. }
+                | Self::Left { .. }
+        )
+    }
+
+    /// The cluster whose database has to be asked.
+    pub fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Whole { cluster, .. } | Self::Left { cluster, .. } => Some(cluster),
+            _ => None,
+        }
     }
 }
 
@@ -251,6 +314,15 @@ pub enum Until {
         /// The volume it was bound to.
         volume: ObjectKey,
     },
+    /// The database answers, and lists the member of this address and id no more: it holds nothing.
+    Left {
+        /// The cluster.
+        cluster: String,
+        /// The address the member registered with.
+        address: String,
+        /// The engine's own id of it; started again, it is another one.
+        id: i64,
+    },
     /// The database lists each of these members as running.
     Joined {
         /// The cluster.
@@ -273,6 +345,8 @@ impl Until {
 pub enum Risk {
     /// Nothing.
     None,
+    /// A member hands what it stores to the others.
+    Moves,
     /// Members restart one after the other.
     Restarts,
     /// Data is deleted for good.

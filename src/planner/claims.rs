@@ -19,11 +19,6 @@ pub fn of_pool<'a>(input: &PlanInput<'a>, set: &ObjectKey) -> Vec<(&'a ObjectKey
     claims.filter(|(key, _)| of_set(key)).collect()
 }
 
-/// The ordinal of the member a claim is of.
-pub fn ordinal(claim: &ObjectKey) -> Option<u32> {
-    claim.name.rsplit('-').next()?.parse().ok()
-}
-
 /// Refuses claims nobody can account for: of strangers, beyond the members a set has, or of data
 /// members whose ConfigNodes would start empty.
 pub fn stale(input: &PlanInput<'_>, plan: &mut PlanDraft) {
@@ -59,7 +54,7 @@ fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, po
     let Some(live) = input.observed.objects.get(&pool.set) else { return };
     let has = live.number("/spec/replicas").unwrap_or(0);
     for (key, _) in of_pool(input, &pool.set) {
-        let ordinal = ordinal(key).unwrap_or(0);
+        let ordinal = key.ordinal().unwrap_or(0);
         if i64::from(ordinal) < has || ordinal >= pool.replicas() {
             continue;
         }

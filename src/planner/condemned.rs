@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PlanInput;
+use super::claims;
 use super::draft::{PlanDraft, delete_id};
+use super::objects;
 use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, delete, keep, removed};
-use crate::desired::labels;
+use super::scale_in;
+use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, Labels, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
@@ -167,7 +170,21 @@ impl Purge {
         }
     }
 
+    /// Of a member that has left: all that says so is asked once more.
+    fn of_a_leaver(self, plan: &mut PlanDraft, after: BTreeSet<StepId>, expects: Vec<Expect>) {
+        let id = self.id();
+        self.step(plan, after);
+        if let Some(step) = plan.steps.get_mut(&id) {
+            step.expects.extend(expects);
+        }
+    }
+
+    fn id(&self) -> StepId {
+        StepId(format!("purge/{}", self.claim))
+    }
+
     fn step(self, plan: &mut PlanDraft, after: BTreeSet<StepId>) {
+        let id = self.id();
         let Self { claim, claim_uid, volume, uid, bytes } = self;
         let belongs = Expect::BelongsTo {
             object: volume.clone(),
@@ -185,7 +202,7 @@ impl Purge {
             risk: Risk::Deletes,
             bytes,
         };
-        plan.step(StepId(format!("purge/{claim}")), step);
+        plan.step(id, step);
     }
 }
 
@@ -227,6 +244,99 @@ pub fn is_condemned(key: &ObjectKey, live: &LiveObject) -> bool {
     key.kind == Kind::PersistentVolume && condemned_with(&live.value).is_some()
 }
 
+/// Takes a claim down whose member has left its database and whose StatefulSet has shrunk, each as its
+/// tier says: what it stored is with the other members now.
+pub fn member_left(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    claim: &ObjectKey,
+    left: Expect,
+    after: &BTreeSet<StepId>,
+) {
+    let Some(live) = input.observed.objects.get(claim) else { return };
+    if !objects::is_ours(input.stack, input.observed, claim, live) || live.is_leaving() {
+        return;
+    }
+    let fate = fate(input, live);
+    let (mut after, volume) = (after.clone(), volume_of(input, live));
+    let expects = nobody_needs(claim, left);
+    let (because, until) = match fate {
+        Fate::Kept(why) => {
+            if let Some((volume, live)) = volume {
+                keep(plan, volume, live, &format!("{why}, also once its member has left"));
+            }
+            (LEFT, Until::Gone { object: claim.clone() })
+        }
+        Fate::None => (LEFT, removed(claim, live)),
+        Fate::Purged(volume, volume_live) => {
+            let held = hold(input, plan, (claim, live), (volume, volume_live));
+            // Before its member has left, nothing is to become of a volume.
+            if let Some(step) = held.as_ref().and_then(|id| plan.steps.get_mut(id)) {
+                step.after.clone_from(&after);
+                step.expects.extend(expects.clone());
+            }
+            after.extend(held);
+            (LEFT, Until::Released { claim: claim.clone(), volume: volume.clone() })
+        }
+    };
+    delete(plan, claim, live, because, after, until, FREE_SECONDS);
+    if let Some(step) = plan.steps.get_mut(&delete_id(claim)) {
+        step.expects.extend(expects.clone());
+    }
+    if let Fate::Purged(volume, volume_live) = fate {
+        let purge = Purge::of(claim.clone(), live.uid(), volume, volume_live);
+        purge.of_a_leaver(plan, [delete_id(claim)].into(), expects);
+    }
+}
+
+/// What every step relies on that takes from a member which has left: the database lists it no more, no
+/// pod of it is there, and its set is not to have it again.
+fn nobody_needs(claim: &ObjectKey, left: Expect) -> Vec<Expect> {
+    let pod = Expect::LetGo { object: left.object().clone() };
+    let set = claim.set_of_claim().zip(claim.ordinal());
+    let set = set.map(|(object, replicas)| Expect::AtMost { object, replicas });
+    set.into_iter().chain([pod, left]).collect()
+}
+
+const LEFT: &str = "nobody needs it once its member has left";
+
+/// Takes down what a scale-in that was stopped has left: claims above the members of their set, and
+/// volumes it held. Only where the database says that it lists no such member.
+pub fn left_claims(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (name, cluster) in &input.desired.clusters {
+        for pool in &cluster.pools {
+            for (claim, _) in claims::of_pool(input, &pool.set) {
+                let ordinal = above(input, pool, claim);
+                let found = ordinal.and_then(|it| scale_in::parted(input, plan, (name, pool), it));
+                if let Some((left, after)) = found {
+                    member_left(input, plan, claim, left, &after);
+                }
+            }
+            let volumes: Vec<(&ObjectKey, &LiveObject)> =
+                objects::owned(input).filter(|(key, live)| is_condemned(key, live)).collect();
+            for (volume, live) in volumes {
+                let claim = released_claim(live).map(|(claim, _)| claim);
+                let ordinal = claim.and_then(|claim| above(input, pool, &claim));
+                let found = ordinal.and_then(|it| scale_in::parted(input, plan, (name, pool), it));
+                if let Some((left, after)) = found
+                    && let Some(purge) = left_released(input, plan, volume, live)
+                {
+                    let expects = nobody_needs(&purge.claim, left);
+                    purge.of_a_leaver(plan, after, expects);
+                }
+            }
+        }
+    }
+}
+
+/// The ordinal of a pool's claim that is above all members its set has or is to have.
+fn above(input: &PlanInput<'_>, pool: &DesiredPool, claim: &ObjectKey) -> Option<u32> {
+    let set = input.observed.objects.get(&pool.set)?;
+    let has = u32::try_from(set.number("/spec/replicas")?).ok()?;
+    let is_its = claim.set_of_claim().as_ref() == Some(&pool.set);
+    claim.ordinal().filter(|ordinal| is_its && *ordinal >= has.max(pool.replicas()))
+}
+
 /// Tells of volumes that an interrupted end of a cluster has left, while the cluster is declared.
 pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     let mut left: BTreeMap<(&str, bool), usize> = BTreeMap::new();
@@ -236,7 +346,12 @@ pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let lives = |claim: &ObjectKey, uid: &str| {
             input.observed.objects.get(claim).is_some_and(|live| live.uid() == uid)
         };
-        if let (true, Some((claim, uid))) = (declared, released_claim(live)) {
+        let pools = input.desired.clusters.get(cluster).into_iter().flat_map(|it| &it.pools);
+        let is_of_a_leaver =
+            |claim: &ObjectKey| pools.clone().any(|pool| above(input, pool, claim).is_some());
+        if let (true, Some((claim, uid))) = (declared, released_claim(live))
+            && !is_of_a_leaver(&claim)
+        {
             *left.entry((cluster, lives(&claim, uid))).or_default() += 1;
         }
     }

@@ -6,7 +6,7 @@ use db_engine::cluster::{Role, ScaleOut};
 use db_engine::drivers::driver;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, objects};
+use super::{PlanInput, objects, scale_in};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
@@ -110,7 +110,7 @@ fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: 
             &address,
             "scale-in",
             format!(
-                "its {} would leave with what they store: draining is not carried out yet",
+                "its {} would leave with what they store: a pool is not taken down yet",
                 count(usize::try_from(has).unwrap_or(0), "member")
             ),
             format!(
@@ -118,17 +118,7 @@ fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: 
                  [[moved]]"
             ),
         ),
-        Some(wanted) if i64::from(wanted.replicas()) < has => plan.block(
-            address,
-            "scale-in",
-            format!(
-                "it has {} and the stack asks for {}: draining is not carried out yet",
-                count(usize::try_from(has).unwrap_or(0), "member"),
-                wanted.replicas()
-            ),
-            format!("set nodes = {has}"),
-        ),
-        Some(_) => {}
+        Some(pool) => scale_in::check(input, plan, cluster, pool, live),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What is kept of a cluster's earlier life: claims whose StatefulSet is gone. Members that start on
-//! them wake up with its data, so they have to be the members of that life (rules 2 and 7).
+//! them wake up with its data, so they have to be the members of that life, and read what it wrote (rules 2 and 7).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::guards::numbers;
 use super::{PlanInput, claims, objects};
 use crate::desired::{Desired, DesiredPool};
 use crate::inventory::ClusterRecord;
-use crate::object::{ObjectKey, at};
+use crate::object::at;
 use crate::stack::Cluster;
 use crate::wording::count;
 
@@ -20,10 +20,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, desired) in &input.desired.clusters {
         let kept: Vec<Kept<'_>> =
             desired.pools.iter().filter_map(|pool| Kept::of(input, pool)).collect();
-        for pool in &kept {
-            pool.tell(plan);
-            pool.left_out(input, plan, name);
-        }
+        kept.iter().for_each(|pool| pool.tell(plan));
         let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(name));
         let declared = input.stack.clusters.get(name);
         if let (Some(record), Some(cluster), false) = (record, declared, kept.is_empty()) {
@@ -35,11 +32,23 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
+/// Says which pools keep more members for now than the stack asks for.
+pub fn tell_deferred(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (set, asked) in &input.desired.deferred {
+        let Some((_, _, pool)) = input.desired.pool_of(set) else { continue };
+        plan.note(format!(
+            "{set} keeps {} for now, though the stack asks for {asked}: nobody can be drained before \
+             the database answers. The next apply goes on.",
+            count(pool.addresses.len(), "member")
+        ));
+    }
+}
+
 /// The claims a pool's members left.
 struct Kept<'a> {
     pool: &'a DesiredPool,
-    /// By ordinal.
-    claims: BTreeMap<u32, &'a ObjectKey>,
+    /// How many.
+    claims: usize,
 }
 
 impl<'a> Kept<'a> {
@@ -51,41 +60,17 @@ impl<'a> Kept<'a> {
         let ours = claims::of_pool(input, &pool.set).into_iter().filter(|(key, live)| {
             objects::is_ours(input.stack, input.observed, key, live) && !live.is_leaving()
         });
-        let claims: BTreeMap<u32, &ObjectKey> =
-            ours.filter_map(|(key, _)| Some((claims::ordinal(key)?, key))).collect();
-        (!claims.is_empty()).then_some(Self { pool, claims })
+        let claims = ours.count();
+        (claims > 0).then_some(Self { pool, claims })
     }
 
     fn tell(&self, plan: &mut PlanDraft) {
-        let members = count(self.claims.len(), self.pool.title);
+        let members = count(self.claims, self.pool.title);
         let set = &self.pool.set.name;
-        plan.note(match self.claims.len() {
+        plan.note(match self.claims {
             1 => format!("{members} of `{set}` starts with the data its claim has kept."),
             _ => format!("{members} of `{set}` start with the data their claims have kept."),
         });
-    }
-
-    /// Fewer members than the database had is a scale-in, and none was drained.
-    fn left_out(&self, input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
-        let replicas = self.pool.replicas();
-        let beyond: Vec<String> =
-            self.claims.range(replicas..).map(|(_, key)| key.to_string()).collect();
-        let Some((highest, _)) = self.claims.last_key_value().filter(|_| !beyond.is_empty()) else {
-            return;
-        };
-        plan.block(
-            input.stack.pool_address(cluster, &self.pool.name),
-            "scale-in",
-            format!(
-                "the stack asks for {}, and what was stored on {} would be missing",
-                count(replicas as usize, "member"),
-                beyond.join(", ")
-            ),
-            format!(
-                "set nodes = {}; or remove what is left over once its data is not needed",
-                highest + 1
-            ),
-        );
     }
 }
 

@@ -9,6 +9,7 @@ use super::PlanInput;
 use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
 use super::guards;
 use super::restarts::{self, restarts_members};
+use super::scale_in;
 use super::stuck;
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
@@ -103,6 +104,7 @@ fn pool_steps(
     let limit = limit(pool);
     let change = plan.changes.get(&pool.set).cloned();
     match change {
+        Some(change) if scale_in::steps(input, plan, (name, cluster), pool, &change, &after) => {}
         Some(change) => add(input, plan, &pool.set, &change, after, until, limit),
         None if is_rolled(input, pool) => return,
         None => {
@@ -201,7 +203,7 @@ fn missing_members(
 }
 
 /// How long all members of a pool may take until they are ready, one after the other.
-fn limit(pool: &DesiredPool) -> u64 {
+pub fn limit(pool: &DesiredPool) -> u64 {
     pool.ready_within_seconds * u64::from(pool.replicas().max(1))
 }
 

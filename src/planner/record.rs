@@ -28,7 +28,7 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
         match step.action {
             Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
             Action::Delete { .. } | Action::Purge { .. } => item.going = true,
-            Action::Hold { .. } | Action::Relabel { .. } | Action::Await => {}
+            Action::Hold { .. } | Action::Relabel { .. } | Action::Say { .. } | Action::Await => {}
         }
     }
     forget_the_gone(input, &mut record);

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use db_engine::iotdb::sim::IotdbSim;
 use serde_json::{Value, json};
 
 use super::conduct::{Conduct, Moment};
@@ -314,8 +315,10 @@ impl<'a> Faulty<'a> {
     /// From now on this actor knows the world as it is. A copy costs, so one that still holds is kept.
     fn know_the_world(&self) {
         let mut known = self.known.borrow_mut();
+        // Who leaves a database does so by the clock alone.
+        let parting = |known: &Cluster| known.databases.values().any(IotdbSim::is_parting);
         let now = self.scene.sandbox.disturb(|cluster| cluster.revision);
-        if known.as_ref().is_none_or(|known| known.revision != now) {
+        if known.as_ref().is_none_or(|known| known.revision != now || parting(known)) {
             *known = Some(self.scene.sandbox.snapshot());
         }
     }

@@ -31,7 +31,7 @@ pub struct Operation {
     pub straight: Report,
 }
 
-/// The operations its engine supports today: create, nothing to do, scale out, restart with other
+/// The operations its engine supports today: create, nothing to do, scale out, scale in, restart with other
 /// resources, upgrade, another name, destroy.
 pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let consents: Vec<String> =
@@ -39,6 +39,8 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let empty = furnished(stack);
     let created = lived(&empty, stack).await;
     let wider = changed(stack, scale_out);
+    let grown = lived(&empty, &wider).await;
+    let narrower = changed(&wider, scale_in);
     let lighter = changed(stack, other_resources);
     let newer = changed(stack, upgrade);
     let renamed = changed(stack, rename);
@@ -47,6 +49,7 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
         ("create", &empty, stack, apply),
         ("nothing to do", &created, stack, apply),
         ("scale out", &created, &wider, apply),
+        ("scale in", &grown, &narrower, apply),
         ("restart", &created, &lighter, apply),
         ("upgrade", &created, &newer, apply),
         ("rename", &created, &renamed, apply),
@@ -145,6 +148,14 @@ fn scale_out(stack: &mut Stack) {
         let mut more = last;
         "worker-4".clone_into(&mut more.node);
         volumes.push(more);
+    }
+}
+
+/// One member less in the pool that had one more.
+fn scale_in(stack: &mut Stack) {
+    let pools = stack.clusters.values_mut().flat_map(|cluster| cluster.pools.values_mut());
+    if let Some(pool) = pools.filter(|pool| pool.role != Role::Control).last() {
+        pool.nodes -= 1;
     }
 }
 

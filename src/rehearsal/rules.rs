@@ -38,8 +38,12 @@ pub struct Rules {
     foreign: BTreeMap<ObjectKey, Arc<Value>>,
     /// Tiers whose claims must stay.
     keeping: BTreeSet<String>,
-    /// Claims of such tiers, with their uids.
-    kept: BTreeMap<ObjectKey, String>,
+    /// Claims of such tiers, with their uids and volumes.
+    kept: BTreeMap<ObjectKey, (String, String)>,
+    /// Claims whose deletion was begun as that of a member that has left.
+    let_go: BTreeSet<ObjectKey>,
+    /// Sets whose shrinking was held up on the way: who has come back meanwhile was not to be known.
+    held_up: BTreeSet<ObjectKey>,
     /// Members each StatefulSet was asked for.
     replicas: BTreeMap<ObjectKey, u64>,
     /// Ready members of each quorum domain when all of it was last ready.
@@ -140,7 +144,7 @@ impl Rules {
             Action::Delete { .. } => self.deletion(cluster, actor, object),
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
             Action::Relabel { labels, .. } => self.relabelling(live, object, labels),
-            Action::Hold { .. } | Action::Await => {}
+            Action::Hold { .. } | Action::Say { .. } | Action::Await => {}
         }
     }
 
@@ -222,11 +226,18 @@ impl Rules {
         manifest: &Value,
     ) {
         let (Kind::StatefulSet, Some(live)) = (object.kind, cluster.get(object)) else { return };
+        let known = actor.known.unwrap_or(cluster);
         let replicas = |value: &Value| value["spec"]["replicas"].as_u64().unwrap_or(1);
-        if replicas(manifest) < replicas(live) {
+        let (from, to) = (replicas(live), replicas(manifest));
+        if actor.late {
+            self.held_up.insert(object.clone());
+        }
+        if from > to + 1 {
+            self.say(format!("rule 6: {object} shrinks by more than one member"));
+        }
+        if !actor.late && (to..from).any(|ordinal| is_member(known, object, ordinal)) {
             self.say(format!("rule 2: {object} shrinks, and nobody was drained"));
         }
-        let known = actor.known.unwrap_or(cluster);
         let image = |value: &Value| pod_parts(value);
         if image(manifest) != image(live) {
             self.restart(known, object);
@@ -297,7 +308,8 @@ impl Rules {
         }
     }
 
-    /// Rules 7, 8 and 9: a claim goes only when nobody uses it, its set is gone and its data stay.
+    /// Rules 7, 8 and 9: a claim goes only when nobody uses it, its set is gone or its member has left,
+    /// and its data stay.
     fn claim_goes(
         &mut self,
         cluster: &Cluster,
@@ -305,7 +317,11 @@ impl Rules {
         claim: &ObjectKey,
         live: &Value,
     ) {
-        if !actor.may_end {
+        let left = has_left(actor.known.unwrap_or(cluster), claim);
+        if left {
+            self.let_go.insert(claim.clone());
+        }
+        if !actor.may_end && !left {
             self.say(format!("rule 9: {claim} is deleted without consent"));
         }
         let user = cluster.of_kind(Kind::Pod).find(|(_, pod)| {
@@ -330,7 +346,7 @@ impl Rules {
     /// Data goes only with consent, once its claim is gone and its volume is released.
     fn data_goes(&mut self, cluster: &Cluster, actor: &Actor<'_>, volume: &ObjectKey, claim: &str) {
         let Some(live) = cluster.get(volume) else { return };
-        if !actor.may_end {
+        if !actor.may_end && !claim_of(live).is_some_and(|claim| self.let_go.contains(&claim)) {
             self.say(format!("rule 9: {volume} is purged without consent"));
         }
         let mut claims = cluster.of_kind(Kind::PersistentVolumeClaim);
@@ -352,7 +368,7 @@ impl Rules {
         self.note_the_lock(cluster);
         self.claims_stay(cluster);
         if !self.lenient {
-            self.sets_never_shrink(cluster);
+            self.nobody_leaves_undrained(cluster);
             self.quorums_hold(cluster);
         }
     }
@@ -366,37 +382,48 @@ impl Rules {
         }
     }
 
-    /// Rule 8.
+    /// Rule 8. The claim of a member that has left goes too, and its volume stays all the same.
     fn claims_stay(&mut self, cluster: &Cluster) {
-        for (claim, uid) in &self.kept {
+        let volume_of = |name: &str| cluster.get(&ObjectKey::global(Kind::PersistentVolume, name));
+        let mut left = BTreeSet::new();
+        for (claim, (uid, volume)) in &self.kept {
             let live = cluster.get(claim).map(|live| text(live, "/metadata/uid"));
-            if live != Some(uid.as_str()) {
+            if live == Some(uid.as_str()) {
+                continue;
+            }
+            let stays = volume.is_empty() || volume_of(volume).is_some();
+            if stays && self.let_go.contains(claim) {
+                left.insert(claim.clone());
+            } else {
                 self.wrong.insert(format!("rule 8: {claim} is gone though its tier says retain"));
             }
         }
+        self.kept.retain(|claim, _| !left.contains(claim));
         for (key, claim) in cluster.of_kind(Kind::PersistentVolumeClaim) {
             if !self.is_ours(claim) || !self.keeping.contains(label(claim, LABEL_TIER)) {
                 continue;
             }
             let uid = text(claim, "/metadata/uid").to_owned();
-            self.kept.entry(key.clone()).or_insert(uid);
             let name = text(claim, "/spec/volumeName");
-            let volume = ObjectKey::global(Kind::PersistentVolume, name);
-            if !name.is_empty() && cluster.get(&volume).is_none() {
+            let kept = self.kept.entry(key.clone()).or_insert((uid, String::new()));
+            name.clone_into(&mut kept.1);
+            if !name.is_empty() && volume_of(name).is_none() {
                 self.wrong.insert(format!("rule 8: {key} lost its volume though it is retained"));
             }
         }
     }
 
-    /// Rule 2, by what the sets were asked for.
-    fn sets_never_shrink(&mut self, cluster: &Cluster) {
+    /// Rule 2, by what the sets were asked for, and by whom their databases list.
+    fn nobody_leaves_undrained(&mut self, cluster: &Cluster) {
         let sets: BTreeMap<ObjectKey, u64> = cluster
             .of_kind(Kind::StatefulSet)
             .map(|(key, set)| (key.clone(), set["spec"]["replicas"].as_u64().unwrap_or(1)))
             .collect();
         for (key, now) in &sets {
-            if self.replicas.get(key).is_some_and(|before| before > now) {
-                self.wrong.insert(format!("rule 2: {key} shrinks"));
+            let before = self.replicas.get(key).copied().unwrap_or_default();
+            let members = (*now..before).filter(|it| is_member(cluster, key, *it)).count();
+            if members > 0 && !self.held_up.contains(key) {
+                self.wrong.insert(format!("rule 2: {key} shrinks by a member that is one"));
             }
         }
         self.replicas = sets;
@@ -475,6 +502,32 @@ pub(super) fn pod_parts(set: &Value) -> Vec<Value> {
         parts.extend(env.filter(|one| one.get("value").is_some()).cloned());
     }
     parts
+}
+
+/// Whether the database of a StatefulSet lists its member of that ordinal.
+fn is_member(cluster: &Cluster, set: &ObjectKey, ordinal: u64) -> bool {
+    let namespace = set.namespace.as_deref().unwrap_or_default();
+    let of = cluster.get(set).map(|set| label(set, LABEL_CLUSTER)).unwrap_or_default();
+    let database = cluster.databases.get(&format!("{namespace}/{of}"));
+    let host = format!("{}-{ordinal}", set.name);
+    database.is_some_and(|sim| sim.lists_host(&host, cluster.clock_ms))
+}
+
+/// Whether a claim is above all members its StatefulSet is to have, and its database lists none of it.
+fn has_left(cluster: &Cluster, claim: &ObjectKey) -> bool {
+    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.name.rsplit('-').next()) else {
+        return false;
+    };
+    let Some(live) = cluster.get(&set) else { return false };
+    let replicas = live["spec"]["replicas"].as_u64().unwrap_or(1);
+    let ordinal: u64 = ordinal.parse().unwrap_or_default();
+    ordinal >= replicas && !is_member(cluster, &set, ordinal)
+}
+
+/// The claim a volume was bound to.
+fn claim_of(volume: &Value) -> Option<ObjectKey> {
+    let part = |name: &str| at(volume, &format!("/spec/claimRef/{name}"))?.as_str();
+    Some(ObjectKey::within(Kind::PersistentVolumeClaim, part("namespace")?, part("name")?))
 }
 
 fn holds_data(volume: &Value) -> bool {

@@ -163,6 +163,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Hold { volume, .. } => format!("hold {volume}"),
         Action::Relabel { object, .. } => format!("relabel {object}"),
         Action::Purge { volume, .. } => format!("purge {volume}"),
+        Action::Say { statement, .. } => format!("say {}", statement.text),
         Action::Await => "wait".to_owned(),
     }
 }

@@ -33,7 +33,10 @@ pub fn dot(plan: &Plan) -> String {
 fn colour(step: &Step) -> &'static str {
     match step.action {
         Action::Create { .. } => "darkgreen",
-        Action::Update { .. } | Action::Hold { .. } | Action::Relabel { .. } => "goldenrod",
+        Action::Update { .. }
+        | Action::Hold { .. }
+        | Action::Relabel { .. }
+        | Action::Say { .. } => "goldenrod",
         Action::Delete { .. } | Action::Purge { .. } => "firebrick",
         Action::Await => "gray40",
     }

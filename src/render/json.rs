@@ -110,6 +110,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Hold { .. } => "hold",
             Action::Relabel { .. } => "relabel",
             Action::Purge { .. } => "purge",
+            Action::Say { .. } => "say",
             Action::Await => "wait",
         },
         "address": step.action.object(),
@@ -121,6 +122,7 @@ fn step(id: &StepId, step: &Step) -> Value {
         })),
         "data_effect": match step.risk {
             Risk::None => "none",
+            Risk::Moves => "moves",
             Risk::Restarts => "restarts",
             Risk::Deletes => "deletes",
             Risk::Exposes => "exposes",

@@ -77,6 +77,7 @@ pub fn until(until: &Until) -> String {
         Until::Gone { .. } => "it is gone".to_owned(),
         Until::PodsGone { .. } => "all its members have stopped".to_owned(),
         Until::Released { .. } => "it is gone and its volume is released".to_owned(),
+        Until::Left { .. } => "the database lists it no more".to_owned(),
         Until::Joined { addresses, .. } => match addresses.len() {
             1 => "the database lists it as running".to_owned(),
             n => format!("the database lists all {n} as running"),
@@ -87,6 +88,7 @@ pub fn until(until: &Until) -> String {
 fn warning(step: &Step) -> Option<String> {
     match step.risk {
         Risk::None => None,
+        Risk::Moves => Some("its data move to the other members".to_owned()),
         Risk::Restarts => Some(
             "restarts its members one after the other, each once the one before is ready"
                 .to_owned(),

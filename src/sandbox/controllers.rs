@@ -1,5 +1,7 @@
 //! One tick of virtual time: every controller looks once and does its next thing.
 
+use db_engine::iotdb::sim::IotdbSim;
+
 use super::api;
 use super::cluster::{Cluster, Stage, leaving};
 use super::idle::CONTROLLERS_COUNT;
@@ -33,6 +35,7 @@ pub(super) fn advance_until_change(cluster: &mut Cluster, ms: u64) {
 /// does not change stays as it is.
 fn is_at_rest(cluster: &Cluster) -> bool {
     cluster.trouble.is_over(cluster.clock_ms)
+        && !cluster.databases.values().any(IotdbSim::is_parting)
         && cluster.pods.values().all(|life| life.stage == Stage::Ready)
         && !cluster.of_kind(Kind::Pod).any(|(_, pod)| leaving(pod))
 }

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::drivers::driver;
 use db_engine::iotdb::sim::{Founding, IotdbSim, MemberKind, Ports};
-use db_engine::statement::Answer;
+use db_engine::statement::{Answer, Statement};
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
+use super::denial::Denial;
+use super::nodes;
 use super::selectors::has_all;
 use super::stateful_sets::is_ready;
+use super::trouble::Mood;
 use super::values::{self, list, text};
 use crate::object;
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
@@ -154,21 +157,15 @@ pub(super) fn answers(cluster: &Cluster, key: &ObjectKey, pod: &Value) -> bool {
     let Some(process) = process_of(pod) else { return true };
     let sim = cluster.databases.get(&database_of(key, pod, &process));
     sim.is_some_and(|sim| match process.kind {
-        MemberKind::ConfigNode => sim.joined(&process.address),
+        MemberKind::ConfigNode => sim.joined(&process.address, cluster.clock_ms),
         MemberKind::DataNode => sim.serves(&process.address, cluster.clock_ms),
     })
 }
 
 /// What a database says of itself, asked through its ready pods in order.
 pub(super) fn view(cluster: &Cluster, scope: &DatabaseScope) -> DatabaseView {
-    let wanted = json!(scope.labels);
     let mut asked: Option<String> = None;
-    for (key, pod) in cluster.of_kind(Kind::Pod) {
-        let ours = key.namespace.as_deref() == Some(&scope.namespace)
-            && has_all(values::at(pod, "/metadata/labels"), &wanted);
-        if !ours || !is_ready(pod) {
-            continue;
-        }
+    for (key, pod) in serving(cluster, scope) {
         match ask(cluster, scope, key, pod) {
             Ok(seen) => return seen,
             Err(why) => asked = Some(why),
@@ -201,6 +198,75 @@ fn ask(
         .collect();
     let topology = engine.read(&answers.ok_or_else(silent)?);
     topology.map(DatabaseView::Seen).map_err(|why| format!("{}: {why}", key.name))
+}
+
+/// Says something to a database, through a ready pod that is not the member it is about.
+pub(super) fn say(
+    cluster: &mut Cluster,
+    scope: &DatabaseScope,
+    member: &ObjectKey,
+    statement: &Statement,
+) -> Result<(), Denial> {
+    let nobody = || Denial::Invalid("no other member is ready to be told".to_owned());
+    let mut pods = serving(cluster, scope).filter(|(key, _)| *key != member);
+    let found = pods.find_map(|(key, pod)| {
+        let process = process_of(pod)?;
+        Some((database_of(key, pod, &process), process))
+    });
+    drop(pods);
+    let (name, process) = found.ok_or_else(nobody)?;
+    let now = cluster.clock_ms;
+    let mood = cluster.trouble.mood(&name, now);
+    let silent = || Denial::Unanswered(format!("`{}` was not answered", statement.text));
+    let sim = cluster.databases.get_mut(&name).ok_or_else(nobody)?;
+    // One that refuses everything does not do what it is told.
+    let answer = match mood {
+        Some(Mood::Refusing) => Mood::Refusing.turn(Answer::Accepted),
+        Some(mood) => {
+            sim.answer(&process.address, statement, now).and_then(|answer| mood.turn(answer))
+        }
+        None => sim.answer(&process.address, statement, now),
+    };
+    cluster.revision += 1;
+    statement.settled(answer.ok_or_else(silent)?).map_err(Denial::Invalid)
+}
+
+/// The pods a database may be asked through.
+fn serving<'a>(
+    cluster: &'a Cluster,
+    scope: &'a DatabaseScope,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a Value)> {
+    let wanted = json!(scope.labels);
+    cluster.of_kind(Kind::Pod).filter(move |(key, pod)| {
+        key.namespace.as_deref() == Some(&scope.namespace)
+            && has_all(values::at(pod, "/metadata/labels"), &wanted)
+            && is_ready(pod)
+    })
+}
+
+/// What becomes of pods whose DataNode has left its database: such a one answers no more, and its
+/// process ends. Its container is started again, and that is a new DataNode.
+pub(super) fn part(cluster: &mut Cluster) {
+    if !cluster.databases.values().any(IotdbSim::is_parting) {
+        return;
+    }
+    let now = cluster.clock_ms;
+    for sim in cluster.databases.values_mut() {
+        sim.see_off(now);
+    }
+    for key in cluster.keys_of(Kind::Pod) {
+        let Some(held) = cluster.shared(&key) else { continue };
+        let Some(process) = process_of(&held.value) else { continue };
+        let Some(sim) = cluster.databases.get(&database_of(&key, &held.value, &process)) else {
+            continue;
+        };
+        if sim.ends(&process.address, now) {
+            ended(cluster, &key, &held.value);
+            nodes::restart(cluster, &key);
+        } else if sim.has_left(&process.address, now) {
+            nodes::stop_answering(cluster, &key);
+        }
+    }
 }
 
 /// Forgets databases of which neither a pod nor a claim is left: their data are gone.

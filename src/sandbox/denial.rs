@@ -12,8 +12,10 @@ pub(super) enum Denial {
     NoNamespace(String),
     /// Others own fields: manager and path.
     Conflict(ObjectKey, Vec<(String, String)>),
-    /// It breaks a rule of the API.
+    /// It breaks a rule of the API, or of a database.
     Invalid(String),
+    /// A database gave no answer.
+    Unanswered(String),
 }
 
 impl From<Denial> for Refused {
@@ -23,6 +25,7 @@ impl From<Denial> for Refused {
             Denial::NoNamespace(name) => Self::Denied(format!("namespaces \"{name}\" not found")),
             Denial::Conflict(key, fields) => Self::Denied(conflict_text(&key, &fields)),
             Denial::Invalid(why) => Self::Denied(why),
+            Denial::Unanswered(why) => Self::Unknown(why),
         }
     }
 }
@@ -35,6 +38,7 @@ impl From<Denial> for Preview {
             Denial::NoNamespace(name) => {
                 Self::Unchecked(format!("namespace `{name}` does not exist yet"))
             }
+            Denial::Unanswered(why) => Self::Unchecked(why),
             Denial::Conflict(_, fields) => Self::Conflict(fields),
         }
     }

@@ -47,6 +47,7 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
 
 /// One pass of every node over its pods.
 pub(super) fn run(cluster: &mut Cluster) {
+    databases::part(cluster);
     let is_busy = |key: &ObjectKey, pod: &Value| {
         cluster.pods.get(key).is_none_or(|life| life.stage != Stage::Ready) || leaving(pod)
     };
@@ -112,6 +113,20 @@ pub(super) fn crashed(cluster: &mut Cluster, key: &ObjectKey) -> bool {
     report(cluster, key, Stage::Preparing, Some(why));
     cluster.warn(key, "BackOff", "Back-off restarting failed container");
     true
+}
+
+/// A pod's containers ended and are started again.
+pub(super) fn restart(cluster: &mut Cluster, key: &ObjectKey) {
+    if cluster.pods.contains_key(key) {
+        enter(cluster, key, Stage::Preparing);
+    }
+}
+
+/// A pod's containers run on and answer no probe.
+pub(super) fn stop_answering(cluster: &mut Cluster, key: &ObjectKey) {
+    if cluster.pods.get(key).is_some_and(|life| life.stage == Stage::Ready) {
+        enter(cluster, key, Stage::Starting);
+    }
 }
 
 fn prepare_ms(pod: &Value) -> u64 {

@@ -44,7 +44,7 @@ macro_rules! journeys {
     };
 }
 
-journeys!(growing, keeping, refused, saved, killed, waiting, locked, mended, moved);
+journeys!(growing, shrinking, keeping, refused, saved, killed, waiting, locked, mended, moved);
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
 const LOCAL: &str = include_str!("stacks/local.toml");
@@ -110,6 +110,48 @@ fn growing(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.run(&["plan", "--detailed-exitcode"]);
 }
 
+/// A member is drained, its set shrinks, its claim and its data go; the next of its name is another.
+fn shrinking(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let three = named(CLOUD, "shrinking");
+    let four = three.replacen("nodes = 3 # data", "nodes = 4 # data", 1);
+    stage.write("stack.toml", &four);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    told.state("shrinking", "shrinking");
+    told.remark("fewer DataNodes");
+    stage.write("stack.toml", &three);
+    told.run(&["plan", "--out", "fewer.json"]);
+    told.run(&["apply", "fewer.json"]);
+    told.state("shrinking", "shrinking");
+    told.run(&["plan", "--detailed-exitcode"]);
+    let status = stage.tsinfra(&["status"]).text;
+    assert_eq!(status.matches(" Running ").count(), 6, "{status}");
+
+    told.remark("and one more again");
+    stage.write("stack.toml", &four);
+    told.run(&["apply", "--auto-approve"]);
+    told.state("shrinking", "shrinking");
+
+    told.remark("its removal is stopped while it leaves, and taken up");
+    stage.write("stack.toml", &three);
+    let mut apply = stage.program(&["apply", "--auto-approve"]);
+    apply.args(stage.target()).stdout(std::process::Stdio::piped());
+    let mut apply = apply.spawn().expect("the program starts");
+    let out = std::io::BufReader::new(apply.stdout.take().expect("its output"));
+    let mut lines = std::io::BufRead::lines(out);
+    let leaves = |line: String| line.contains("db-data-3 is Removing");
+    assert!(lines.any(|line| line.is_ok_and(leaves)), "it never began to leave");
+    let pid = apply.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &pid]).status().expect("told to stop");
+    lines.for_each(drop);
+    apply.wait().expect("gone");
+    let resumed = stage.tsinfra(&["apply", "--auto-approve"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.text);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.state("shrinking", "shrinking");
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+    told.state("shrinking", "shrinking");
+}
+
 /// What a retain tier keeps is kept, and found again.
 fn keeping(stage: &dyn Stage, told: &mut Transcript<'_>) {
     stage.write("stack.toml", &named(LOCAL, "keeping"));
@@ -131,7 +173,7 @@ fn refused(stage: &dyn Stage, told: &mut Transcript<'_>) {
     stage.write("stack.toml", &stack);
     stage.tsinfra(&["apply", "--auto-approve"]);
     let changes = [
-        ("fewer DataNodes", "nodes = 3 # data", "nodes = 2 # data"),
+        ("fewer ConfigNodes", "nodes = 3\n", "nodes = 1\n"),
         ("another size", "size = \"20Gi\"", "size = \"40Gi\""),
         ("more replicas", "data_replication = 2", "data_replication = 3"),
         ("splitting regions", "role = \"mixed\"", "role = \"mixed\"\nscale_out = \"split\""),
@@ -140,9 +182,7 @@ fn refused(stage: &dyn Stage, told: &mut Transcript<'_>) {
     for (what, from, to) in changes {
         told.remark(what);
         assert!(stack.contains(from), "the stack has no `{from}`");
-        let lowered = stack.replacen("schema_replication = 3", "schema_replication = 2", 1);
-        let base = if what == "fewer DataNodes" { lowered } else { stack.clone() };
-        stage.write("changed.toml", &base.replacen(from, to, 1));
+        stage.write("changed.toml", &stack.replacen(from, to, 1));
         told.run(&["apply", "changed.toml", "--auto-approve"]);
     }
     told.run(&["plan", "--detailed-exitcode"]);

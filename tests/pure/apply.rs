@@ -249,6 +249,25 @@ fn joined_needs_a_positive_answer_for_every_member() {
     assert_eq!(judge(&until_joined(), &database(members(&all))), Progress::Done);
 }
 
+/// That a member has left is said by the database alone, and of that very member.
+#[test]
+fn a_member_has_left_only_when_the_database_lists_it_no_more() {
+    let (cluster, address) = ("plant".to_owned(), "hot-1.hot.svc".to_owned());
+    let until = |id| Until::Left { cluster: cluster.clone(), address: address.clone(), id };
+    let silent = DatabaseView::Unreachable { why: "no route".to_owned() };
+    for view in [DatabaseView::Absent, silent] {
+        assert_eq!(counts(&judge(&until(1), &database(view))), (0, 1));
+    }
+    let leaving = members(&[("hot-1.hot.svc", MemberState::Leaving)]);
+    let why = vec!["hot-1 is Leaving and holds no region".to_owned()];
+    let going = Progress::Going { done: 0, of: 1, why };
+    assert_eq!(judge(&until(1), &database(leaving.clone())), going);
+    // Started again it is another one.
+    assert_eq!(judge(&until(7), &database(leaving)), Progress::Done);
+    let others = members(&[("hot-11.hot.svc", MemberState::Running)]);
+    assert_eq!(judge(&until(1), &database(others)), Progress::Done);
+}
+
 /// The first reason given for `hot-0`, a pod with this status beside what else is seen.
 fn reason(status: Value, more: impl FnOnce(&mut Observed)) -> String {
     let mut seen = Observed::default();

@@ -104,7 +104,7 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
             let empty = matrix::furnished(&stack);
             let created = matrix::lived(&empty, &stack).await;
             let guarded = read(&PAIR.replace("version =", "protect = true\nversion ="));
-            let fewer = read(&PAIR.replacen("nodes = 2", "nodes = 1", 1).replace(" = 2", " = 1"));
+            let fewer = read(&PAIR.replacen("nodes = 2", "nodes = 1", 1));
             let heavier = read(&PAIR.replace("nodes =", "resources = { cpu = \"3\" }\nnodes ="));
             let none = read(PAIR.split("[cluster").next().unwrap());
             let (apply, destroy) = (Purpose::Apply, Purpose::Destroy);

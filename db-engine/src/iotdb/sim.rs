@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use member::{END_MS, LEAVE_MS, Node, RUNNING, UNKNOWN, status};
 pub use member::{MemberKind, Ports};
-use member::{Node, RUNNING, status};
 use refusals::{no_quorum, refused, unparsed, wrong_door};
 
 use crate::statement::{Answer, Mode, Statement};
@@ -56,6 +56,9 @@ pub struct IotdbSim {
     /// In order of arrival, which is the order ids are given in.
     newcomers: Vec<Newcomer>,
     databases: Vec<String>,
+    /// Addresses whose DataNode has left and whose process still runs, with when it ends.
+    #[serde(default)]
+    ending: BTreeMap<String, u64>,
 }
 
 impl IotdbSim {
@@ -67,6 +70,7 @@ impl IotdbSim {
             nodes: BTreeMap::new(),
             newcomers: Vec::new(),
             databases: Vec::new(),
+            ending: BTreeMap::new(),
         }
     }
 
@@ -79,6 +83,10 @@ impl IotdbSim {
     /// directory is still there); a new one is let in as soon as the rules allow it: the seed's
     /// ConfigNode founds, other ConfigNodes need the seed up, DataNodes a majority of ConfigNodes.
     pub fn member_up(&mut self, kind: MemberKind, address: &str, ports: Ports, now_ms: u64) {
+        self.see_off(now_ms);
+        if self.ending.contains_key(address) {
+            return;
+        }
         let known = self.nodes.values_mut().find(|node| node.address == address);
         if let Some(node) = known {
             if !node.up {
@@ -93,6 +101,8 @@ impl IotdbSim {
 
     /// The process at this address ended, however it did. Its registration stays.
     pub fn member_down(&mut self, address: &str, now_ms: u64) {
+        self.see_off(now_ms);
+        self.ending.remove(address);
         self.newcomers.retain(|newcomer| newcomer.address != address);
         for node in self.nodes.values_mut() {
             if node.address == address && node.up {
@@ -103,8 +113,47 @@ impl IotdbSim {
     }
 
     /// Whether the cluster has this address on its list.
-    pub fn joined(&self, address: &str) -> bool {
-        self.nodes.values().any(|node| node.address == address)
+    pub fn joined(&self, address: &str, now_ms: u64) -> bool {
+        self.nodes.values().any(|node| node.address == address && !node.has_left(now_ms))
+    }
+
+    /// Whether the cluster has a member on this host on its list; the host's own name is enough.
+    pub fn lists_host(&self, host: &str, now_ms: u64) -> bool {
+        let is_on = |node: &Node| node.address.split('.').next() == Some(host);
+        self.nodes.values().any(|node| is_on(node) && !node.has_left(now_ms))
+    }
+
+    /// Whether the process at this address ends by itself now, because its DataNode has left. Started
+    /// again it is a new one.
+    pub fn ends(&self, address: &str, now_ms: u64) -> bool {
+        let told = self.ending.get(address).is_some_and(|at| now_ms >= *at);
+        let leaving = self.nodes.values().find(|node| node.address == address && node.up);
+        told || leaving
+            .and_then(|node| node.leaving_ms)
+            .is_some_and(|since| now_ms >= since + LEAVE_MS + END_MS)
+    }
+
+    /// Whether the DataNode of this address has left while its process still runs.
+    pub fn has_left(&self, address: &str, now_ms: u64) -> bool {
+        self.ending.contains_key(address)
+            || self.nodes.values().any(|node| node.address == address && node.has_left(now_ms))
+    }
+
+    /// Whether somebody leaves or ends, which only time brings to its end.
+    pub fn is_parting(&self) -> bool {
+        !self.ending.is_empty() || self.nodes.values().any(|node| node.leaving_ms.is_some())
+    }
+
+    /// Takes those off the list who have left by now.
+    pub fn see_off(&mut self, now_ms: u64) {
+        let ending = &mut self.ending;
+        self.nodes.retain(|_, node| {
+            let since = node.leaving_ms.filter(|_| node.has_left(now_ms));
+            if let Some(since) = since.filter(|_| node.up) {
+                ending.insert(node.address.clone(), since + LEAVE_MS + END_MS);
+            }
+            since.is_none()
+        });
     }
 
     /// Whether the DataNode at this address takes clients, and so answers statements and `/ping`.
@@ -113,12 +162,14 @@ impl IotdbSim {
             node.address == address
                 && node.kind == MemberKind::DataNode
                 && node.up
-                && status(id, node, now_ms) == RUNNING
+                && !node.has_left(now_ms)
+                && status(id, node, now_ms) != UNKNOWN
         })
     }
 
     /// What the DataNode at `asked` answers; `None` if nobody listens there.
     pub fn answer(&mut self, asked: &str, statement: &Statement, now_ms: u64) -> Option<Answer> {
+        self.see_off(now_ms);
         if !self.serves(asked, now_ms) {
             return None;
         }
@@ -136,9 +187,46 @@ impl IotdbSim {
                 Some(table) => Answer::Table(table),
                 None => unparsed(text, &words),
             },
+            Mode::Change if changing && upper.starts_with("REMOVE ") => self.remove(&words, now_ms),
             Mode::Change if changing => self.change(&words),
             Mode::Change => unparsed(text, &words),
         })
+    }
+
+    /// `REMOVE DATANODE id`, by the checks of `RemoveDataNodeHandler`. Its texts in SQL were not recorded:
+    /// codes and words are those of its source and of the removal tool (research B §1.3).
+    fn remove(&mut self, words: &[&str], now_ms: u64) -> Answer {
+        let id = words.get(2).and_then(|id| id.parse::<i64>().ok());
+        let is_data = |node: &Node| node.kind == MemberKind::DataNode;
+        let Some(id) = id.filter(|id| self.nodes.get(id).is_some_and(is_data)) else {
+            return refused(1004, "Invalid node-id".to_owned());
+        };
+        if let Some(other) = self.nodes.values().find(|node| node.leaving_ms.is_some()) {
+            return refused(1006, format!("the removal of {} is still going on", other.address));
+        }
+        let min = self.founding.schema_replication.min(self.founding.data_replication);
+        let runs = self.nodes.get(&id).is_some_and(|node| status(id, node, now_ms) == RUNNING);
+        if min < 2 && !runs {
+            return refused(1003, "Failed to remove all requested data nodes".to_owned());
+        }
+        let stays = |(other, node): &(&i64, &Node)| {
+            **other != id && is_data(node) && status(**other, node, now_ms) == RUNNING
+        };
+        let stay = self.nodes.iter().filter(stays).count();
+        let replicas = self.founding.schema_replication.max(self.founding.data_replication);
+        if stay < usize::try_from(replicas).unwrap_or(usize::MAX) {
+            return refused(
+                1001,
+                format!(
+                    "Can't remove datanode due to the limit of replication factor, \
+                 availableDataNodeSize: {stay}, maxReplicaFactor: {replicas}"
+                ),
+            );
+        }
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.leaving_ms = Some(now_ms);
+        }
+        Answer::Accepted
     }
 
     /// `FLUSH`, `CREATE DATABASE root.x` or `DELETE DATABASE root.x`.
@@ -167,7 +255,7 @@ impl IotdbSim {
     fn let_in(&mut self, now_ms: u64) {
         while let Some(at) = self.newcomers.iter().position(|newcomer| self.admits(newcomer)) {
             let Newcomer { kind, address, ports } = self.newcomers.remove(at);
-            let node = Node { kind, address, ports, up: true, turned_ms: now_ms };
+            let node = Node { kind, address, ports, up: true, turned_ms: now_ms, leaving_ms: None };
             self.nodes.insert(self.next_id, node);
             self.next_id += 1;
         }
@@ -202,6 +290,8 @@ fn is_change(upper: &str) -> bool {
     let first_four = [words.next(), words.next(), words.next(), words.next()];
     matches!(
         first_four,
-        [Some("FLUSH"), None, ..] | [Some("CREATE" | "DELETE"), Some("DATABASE"), Some(_), None]
+        [Some("FLUSH"), None, ..]
+            | [Some("CREATE" | "DELETE"), Some("DATABASE"), Some(_), None]
+            | [Some("REMOVE"), Some("DATANODE"), Some(_), None]
     )
 }

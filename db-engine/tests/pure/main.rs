@@ -4,6 +4,7 @@
 
 mod fit;
 mod golden;
+mod leave;
 mod recorded;
 mod rest;
 mod sim;

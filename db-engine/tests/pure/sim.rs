@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::recorded;
 
+/// A moment at which everyone who was let in has been seen.
+const NOW: u64 = 60_000;
+
 fn unfounded() -> IotdbSim {
     IotdbSim::new(Founding {
         cluster_name: "tsbed".to_owned(),
@@ -21,14 +24,14 @@ fn unfounded() -> IotdbSim {
     })
 }
 
-fn up(sim: &mut IotdbSim, address: &str, now_ms: u64) {
+pub(crate) fn up(sim: &mut IotdbSim, address: &str, now_ms: u64) {
     let kind =
         if address.starts_with("cn") { MemberKind::ConfigNode } else { MemberKind::DataNode };
     sim.member_up(kind, address, Ports::default_of(kind), now_ms);
 }
 
 /// Three ConfigNodes and three DataNodes, all seen running at 20 s.
-fn grown() -> IotdbSim {
+pub(crate) fn grown() -> IotdbSim {
     let mut sim = unfounded();
     for (address, at) in ["cn-0", "cn-1", "cn-2", "dn-0", "dn-1", "dn-2"].into_iter().zip(0..) {
         up(&mut sim, address, at * 100);
@@ -36,7 +39,7 @@ fn grown() -> IotdbSim {
     sim
 }
 
-fn read(sim: &mut IotdbSim, asked: &str, now_ms: u64) -> Topology {
+pub(crate) fn read(sim: &mut IotdbSim, asked: &str, now_ms: u64) -> Topology {
     let ask = |statement| sim.answer(asked, &statement, now_ms).unwrap();
     let answers: Vec<Answer> = talk::survey().into_iter().map(ask).collect();
     talk::read(&answers).unwrap()
@@ -136,17 +139,17 @@ fn only_the_seed_founds_and_data_nodes_wait_for_a_majority() {
     let mut sim = unfounded();
     up(&mut sim, "dn-0", 0);
     up(&mut sim, "cn-1", 0);
-    assert!(!sim.joined("dn-0") && !sim.joined("cn-1"));
+    assert!(!sim.joined("dn-0", NOW) && !sim.joined("cn-1", NOW));
     up(&mut sim, "cn-0", 1000);
-    assert!(sim.joined("dn-0") && sim.joined("cn-1"));
+    assert!(sim.joined("dn-0", NOW) && sim.joined("cn-1", NOW));
     sim.member_down("cn-1", 30_000);
     up(&mut sim, "dn-1", 31_000);
-    assert!(!sim.joined("dn-1"), "one of two is no majority");
+    assert!(!sim.joined("dn-1", NOW), "one of two is no majority");
     let question = Statement::read("SHOW CLUSTER");
     let answer = sim.answer("dn-0", &question, 31_000);
     assert!(matches!(answer, Some(Answer::Refused { code: 305, .. })));
     up(&mut sim, "cn-1", 32_000);
-    assert!(sim.joined("dn-1"));
+    assert!(sim.joined("dn-1", NOW));
 }
 
 #[test]

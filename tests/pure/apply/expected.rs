@@ -90,3 +90,49 @@ fn a_change_begins_only_on_the_fields_that_were_seen() {
     change(&mut seen, Kind::StatefulSet, "hot", |set| set["spec"]["replicas"] = json!(2));
     assert!(told(&step, &seen).contains("was changed in fields the plan changes"));
 }
+
+/// Nobody is told to leave, and nothing is taken from who left, by a database that says nothing.
+#[test]
+fn only_the_database_says_who_is_there_and_who_has_left() {
+    let (object, cluster) = (key(Kind::Pod, "hot-1"), "plant".to_owned());
+    let address = "hot-1.hot.svc".to_owned();
+    let left =
+        Expect::Left { object: object.clone(), cluster: cluster.clone(), address: address.clone() };
+    let left = expecting(left, Action::Await);
+    let whole = |id| {
+        let (object, cluster, address) = (object.clone(), cluster.clone(), address.clone());
+        expecting(Expect::Whole { object, cluster, address, id }, Action::Await)
+    };
+    let silent = DatabaseView::Unreachable { why: "no route".to_owned() };
+    for view in [DatabaseView::Absent, silent] {
+        for step in [&left, &whole(1)] {
+            assert!(told(step, &database(view.clone())).contains("cannot be asked"));
+        }
+    }
+    let running = MemberState::Running;
+    let both = members(&[("hot-0.hot.svc", running), ("hot-1.hot.svc", running)]);
+    assert_eq!(broken(&whole(1), &database(both.clone())), None);
+    assert!(told(&whole(2), &database(both.clone())).contains("no hot-1 under id 2"));
+    assert!(told(&left, &database(both)).contains("lists hot-1 again"));
+    let away = members(&[("hot-0.hot.svc", MemberState::Unknown), ("hot-1.hot.svc", running)]);
+    assert!(told(&whole(1), &database(away)).contains("hot-0 is Unknown"));
+    let other = members(&[("hot-0.hot.svc", running)]);
+    assert_eq!(broken(&left, &database(other.clone())), None);
+    assert!(told(&whole(1), &database(other)).contains("no hot-1"));
+}
+
+#[test]
+fn a_claim_goes_only_while_its_set_is_not_to_have_its_member_again() {
+    let step = expecting(Expect::AtMost { object: set(), replicas: 3 }, Action::Await);
+    let with = |replicas: u32| {
+        let mut seen = rolled(3);
+        change(&mut seen, Kind::StatefulSet, "hot", |set| {
+            set["spec"]["replicas"] = json!(replicas)
+        });
+        seen
+    };
+    assert_eq!(broken(&step, &with(2)), None);
+    assert_eq!(broken(&step, &with(3)), None);
+    assert!(told(&step, &with(4)).contains("is to have 4 members by now, not 3"));
+    assert!(told(&step, &Observed::default()).contains("gone by now"));
+}

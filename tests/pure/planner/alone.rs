@@ -3,6 +3,7 @@
 
 mod data;
 mod ends;
+mod leaving;
 mod members;
 mod runs;
 mod volumes;
@@ -282,6 +283,10 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
         seen.inventory = None;
         value(seen, &service)["metadata"]["labels"] = json!({});
     }));
+    let narrower = include_str!("cases/scale-in/stack.toml");
+    let world_of_three = sandbox();
+    apply_all(&world_of_three, &stack(include_str!("cases/scale-in/before.toml")));
+    plans.push(plan(&world_of_three, &stack(narrower)));
     let mut kinds = BTreeMap::new();
     for step in plans.iter().flat_map(|plan| plan.steps.values()) {
         let has = |wanted: &Expect| step.expects.contains(wanted);
@@ -315,12 +320,16 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
                 let is_it = |one: &Expect| matches!(one, Expect::Unchanged { object: it, .. } if it == object);
                 ("relabel", step.expects.iter().any(is_it))
             }
+            Action::Say { .. } => {
+                let whole = |one: &Expect| matches!(one, Expect::Whole { .. });
+                ("say", step.expects.iter().any(whole))
+            }
             Action::Await => continue,
         };
         assert!(holds, "{step:#?}");
         *kinds.entry(kind).or_insert(0) += 1;
     }
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
 }
 
 /// The last ConfigNode is not ready.

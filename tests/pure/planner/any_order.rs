@@ -40,7 +40,7 @@ fn run_in_any_order(world: &Watched, made: &Plan, choices: &mut Choices<'_>) {
         if !ready.is_empty() && choices.next(3) > 0 {
             let id = ready[choices.next(ready.len())];
             let step = &made.steps[id];
-            let seen = block_on(world.look(&expect::scope(step))).unwrap();
+            let seen = block_on(world.look(&expect::scope(step, made))).unwrap();
             assert_eq!(expect::broken(step, &seen), None);
             block_on(world.perform(&step.action)).unwrap();
             begun.insert(id);

@@ -13,7 +13,7 @@ use tsinfra::inventory::Inventory;
 use tsinfra::object::{LABEL_POOL, LABEL_STACK};
 use tsinfra::plan::selection::Selection;
 use tsinfra::plan::step::Action;
-use tsinfra::sandbox::Cluster;
+use tsinfra::sandbox::{Cluster, Mood};
 use tsinfra::world::World as _;
 
 use super::*;
@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 58] = [
+const CASES: [Case; 62] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -118,7 +118,11 @@ const CASES: [Case; 58] = [
     case("conflict-consented")
         .trouble(written_by_a_controller)
         .consents(&["PodDisruptionBudget/tsdb/history-storing"]),
-    case("scale-in-refused").more(&["plan.json"]),
+    case("scale-in").more(&["plan.json"]),
+    case("scale-in-local"),
+    case("scale-in-interrupted").trouble(left_and_shrunk),
+    case("scale-in-refused"),
+    case("scale-in-silent").trouble(silent),
     case("pool-removed-refused"),
     case("roles-refused").first(),
     case("scale-out-split-refused"),
@@ -341,6 +345,21 @@ fn founders_lost(sandbox: &Sandbox, stack: &Stack) {
 fn destroyed(sandbox: &Sandbox, stack: &Stack) {
     destroy_all(sandbox, stack);
     rest(sandbox, 60);
+}
+
+/// A scale-in was stopped when its member had left and its set had shrunk.
+fn left_and_shrunk(sandbox: &Sandbox, stack: &Stack) {
+    let shrinks = "update/StatefulSet/tsdb/history-data";
+    run_until(sandbox, &plan(sandbox, stack), |event| {
+        event.step.0 == shrinks && matches!(event.what, tsinfra::apply::event::What::Done { .. })
+    });
+    rest(sandbox, 60);
+}
+
+/// The database gives no answer.
+fn silent(sandbox: &Sandbox, _: &Stack) {
+    let time = std::time::Duration::from_secs(3600);
+    sandbox.disturb(|cluster| cluster.trouble_database("tsdb/history", Mood::Silent, time));
 }
 
 fn another_identity(sandbox: &Sandbox, _: &Stack) {

@@ -39,6 +39,7 @@ fn assert_needed(plan: &Plan, world: &Watched) {
             | Action::Hold { volume: object, .. }
             | Action::Purge { volume: object, .. } => panic!("{object} is deleted"),
             Action::Relabel { object, .. } => panic!("{object} changes hands"),
+            Action::Say { member, .. } => panic!("{member} is told something"),
             Action::Await => {}
         }
     }

@@ -65,7 +65,23 @@ pub(super) fn all() -> Vec<Mistake> {
         }),
         of("protection is passed over", "destroy what is protected", "rule 9: ", no_refusals),
         of("nobody consents to a cluster's end", "drop a cluster", "rule 9: ", no_refusals),
-        of("members leave undrained", "scale in", "rule 2: ", no_refusals),
+        of("members leave undrained", "scale in", "rule 2: ", |plan| {
+            plan.steps.retain(|_, step| !matches!(step.action, Action::Say { .. }));
+            mend(plan);
+            no_expectations(plan);
+        }),
+        of("who was told to leave is taken for gone", "scale in", "rule 2: ", |plan| {
+            change_waits(plan, |until| matches!(until, Until::Left { .. }));
+            no_expectations(plan);
+        }),
+        of("a claim goes while its member is one", "scale in", "rule 9: ", |plan| {
+            steps_on(plan, Kind::PersistentVolumeClaim).for_each(|step| step.after.clear());
+            no_expectations(plan);
+        }),
+        of("data go while their member is one", "scale in", "rule 9: ", |plan| {
+            no_order(plan);
+            no_expectations(plan);
+        }),
         of("waits have no end", "create without storage", "rule 13: ", |plan| {
             plan.steps.values_mut().for_each(|step| step.limit_seconds = 1 << 40);
         }),

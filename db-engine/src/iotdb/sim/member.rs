@@ -61,11 +61,28 @@ pub(super) struct Node {
     pub(super) up: bool,
     /// When its process last came up or went down, in the caller's milliseconds.
     pub(super) turned_ms: u64,
+    /// When it was told to leave.
+    #[serde(default)]
+    pub(super) leaving_ms: Option<u64>,
 }
+
+impl Node {
+    /// Whether it has handed over what it stored, and is on the list no more.
+    pub(super) fn has_left(&self, now_ms: u64) -> bool {
+        self.leaving_ms.is_some_and(|since| now_ms >= since + LEAVE_MS)
+    }
+}
+
+/// How long it takes a DataNode to leave: as recorded for one with two regions.
+pub(super) const LEAVE_MS: u64 = 25_000;
+
+/// How long the process of a DataNode that has left runs on. Recorded.
+pub(super) const END_MS: u64 = 19_000;
 
 /// The status of a node that takes part in everything.
 pub(super) const RUNNING: &str = "Running";
-const UNKNOWN: &str = "Unknown";
+pub(super) const UNKNOWN: &str = "Unknown";
+const REMOVING: &str = "Removing";
 
 /// A node's status as the others see it: one that came up is `Unknown` for 2 to 5 s, one that went
 /// down stays `Running` for 1.5 to 2 s. The founder is there before anyone could ask.
@@ -78,5 +95,10 @@ pub(super) fn status(id: i64, node: &Node, now_ms: u64) -> &'static str {
     } else {
         elapsed < 1500 + spread * 131 % 401
     };
-    if seen_running { RUNNING } else { UNKNOWN }
+    match (seen_running, node.leaving_ms) {
+        (true, Some(_)) => REMOVING,
+        (true, None) => RUNNING,
+        // A node that is down while it is removed never shows as `Removing`. Recorded.
+        (false, _) => UNKNOWN,
+    }
 }

@@ -1,0 +1,155 @@
+//! Checks of members that leave, each by itself (rules 2, 6 and 7).
+
+use db_engine::engine::MemberState;
+use tsinfra::observed::DatabaseView;
+use tsinfra::plan::step::Until;
+
+use super::*;
+
+const THREE: &str = include_str!("../cases/scale-in/before.toml");
+const TWO: &str = include_str!("../cases/scale-in/stack.toml");
+const LEAVER: &str = "history-data-2";
+
+fn three() -> Sandbox {
+    let world = sandbox();
+    apply_all(&world, &stack(THREE));
+    world
+}
+
+fn address(pod: &str) -> String {
+    format!("{pod}.history-data.tsdb.svc.cluster.local")
+}
+
+/// What the database says of a member.
+fn listed<'a>(seen: &'a mut Observed, pod: &str) -> &'a mut db_engine::engine::TopologyMember {
+    topology(seen).members.get_mut(&address(pod)).unwrap()
+}
+
+fn topology(seen: &mut Observed) -> &mut db_engine::engine::Topology {
+    match seen.databases.get_mut("history").unwrap() {
+        DatabaseView::Seen(topology) => topology,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn drain() -> StepId {
+    id(&format!("drain/Pod/tsdb/{LEAVER}"))
+}
+
+fn claim() -> ObjectKey {
+    within(Kind::PersistentVolumeClaim, &format!("data-{LEAVER}"))
+}
+
+fn less(world: &Sandbox, change: impl FnOnce(&mut Observed)) -> Plan {
+    plan_of(world, &stack(TWO), Purpose::Apply, change)
+}
+
+/// Rule 2: the edges that keep a member's data.
+#[test]
+fn a_set_shrinks_after_its_member_has_left_and_a_claim_goes_after_that() {
+    let plan = less(&three(), |_| ());
+    let shrinks = id("update/StatefulSet/tsdb/history-data");
+    assert!(plan.steps[&shrinks].after.contains(&drain()));
+    let goes = &plan.steps[&id(&format!("delete/{}", claim()))];
+    assert!(goes.after.contains(&shrinks), "{goes:#?}");
+    assert!(goes.after.contains(&id(&format!("hold/{}", claim()))), "{goes:#?}");
+    for step in [&shrinks, &id(&format!("delete/{}", claim()))] {
+        let left = |one: &Expect| matches!(one, Expect::Left { .. });
+        assert!(plan.steps[step].expects.iter().any(left), "{step}");
+    }
+    assert!(matches!(plan.steps[&drain()].until, Until::Left { id: 3.., .. }));
+}
+
+/// Rule 6: from the highest ordinal, one after the other.
+#[test]
+fn members_leave_one_after_the_other() {
+    let one = stack(
+        &TWO.replace("schema_replication = 2", "schema_replication = 1")
+            .replace("data_replication   = 2", "data_replication   = 1")
+            .replace("nodes     = 2", "nodes     = 1"),
+    );
+    let before = stack(
+        &THREE
+            .replace("schema_replication = 2", "schema_replication = 1")
+            .replace("data_replication   = 2", "data_replication   = 1"),
+    );
+    let world = sandbox();
+    apply_all(&world, &before);
+    let plan = plan(&world, &one);
+    assert_eq!(plan.blocked, vec![]);
+    let second = &plan.steps[&id("drain/Pod/tsdb/history-data-1")];
+    assert!(second.after.contains(&id("shrink/StatefulSet/tsdb/history-data/2")), "{second:#?}");
+    apply_all(&world, &one);
+    assert_eq!(super::plan(&world, &one).steps.len(), 0);
+}
+
+/// What is leaving already is told nothing, and what has left needs no telling.
+#[test]
+fn a_member_is_told_to_leave_only_while_it_stays() {
+    let world = three();
+    let leaving = less(&world, |seen| listed(seen, LEAVER).state = MemberState::Leaving);
+    assert_eq!(leaving.steps[&drain()].action, Action::Await);
+    let left = less(&world, |seen| drop(topology(seen).members.remove(&address(LEAVER))));
+    assert!(!left.steps.contains_key(&drain()));
+    assert_eq!(left.blocked, vec![]);
+}
+
+/// Nobody leaves while another is away, nor while those that stay restart.
+#[test]
+fn nobody_leaves_while_another_is_away_or_restarts() {
+    let world = three();
+    let pool = ("scale-in", "cluster.history.pool.data");
+    for state in [MemberState::Unknown, MemberState::ReadOnly] {
+        let plan = less(&world, |seen| listed(seen, "history-data-0").state = state);
+        assert_eq!(rules(&plan), [pool]);
+    }
+    let lighter = stack(&TWO.replace("memory = \"8Gi\"", "memory = \"7Gi\""));
+    assert_ne!(lighter, stack(TWO));
+    assert!(rules(&plan(&world, &lighter)).contains(&pool));
+}
+
+/// Rule 7: a claim above the members of its set goes only where the database says that it has no such
+/// member, no pod of it is there, and it is this stack's.
+#[test]
+fn a_claim_that_was_left_goes_only_when_its_member_has_left() {
+    let world = three();
+    let shrunk = |seen: &mut Observed| {
+        let set = within(Kind::StatefulSet, "history-data");
+        value(seen, &set)["spec"]["replicas"] = json!(2);
+        seen.objects.remove(&within(Kind::Pod, LEAVER));
+    };
+    let gone = |seen: &mut Observed| drop(topology(seen).members.remove(&address(LEAVER)));
+    let goes = |plan: &Plan| plan.steps.contains_key(&id(&format!("delete/{}", claim())));
+    assert!(goes(&less(&world, |seen| (shrunk(seen), gone(seen)).0)));
+    assert!(!goes(&less(&world, shrunk)));
+    let lost = |regions| {
+        less(&world, |seen| {
+            shrunk(seen);
+            let member = listed(seen, LEAVER);
+            (member.state, member.regions) = (MemberState::Unknown, regions);
+        })
+    };
+    assert!(!goes(&lost(2)));
+    assert!(lost(2).notes.iter().any(|note| note.contains(LEAVER)), "{:#?}", lost(2).notes);
+    // Nothing is lost with one that holds nothing.
+    let empty = lost(0);
+    assert!(empty.steps[&id(&format!("delete/{}", claim()))].after.contains(&drain()));
+    let pod_is_there = less(&world, |seen| {
+        let pod = seen.objects[&within(Kind::Pod, LEAVER)].clone();
+        (shrunk(seen), gone(seen)).0;
+        seen.objects.insert(within(Kind::Pod, LEAVER), pod);
+    });
+    assert!(!goes(&pod_is_there));
+    let silent = less(&world, |seen| {
+        shrunk(seen);
+        let why = "no route".to_owned();
+        seen.databases.insert("history".to_owned(), DatabaseView::Unreachable { why });
+    });
+    assert!(!goes(&silent));
+    let of_another = less(&world, |seen| {
+        (shrunk(seen), gone(seen)).0;
+        seen.inventory = None;
+        value(seen, &claim())["metadata"]["labels"] = json!({});
+    });
+    assert!(!goes(&of_another));
+}
