@@ -70,6 +70,8 @@ fn with_claims(
         key.set_of_claim().as_ref() == Some(set)
             && live.bears_the_name_of(&stack.name, &stack.namespace, key)
             && !live.is_leaving()
+            // A member that never got a volume stored nothing.
+            && live.text("/spec/volumeName").is_some()
     });
     let ordinals = claims.filter_map(|(key, _)| key.ordinal());
     ordinals.filter(|ordinal| is_member(*ordinal)).max().map_or(0, |highest| highest + 1)

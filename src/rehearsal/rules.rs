@@ -42,7 +42,8 @@ pub struct Rules {
     kept: BTreeMap<ObjectKey, (String, String)>,
     /// Claims whose deletion was begun as that of a member that has left.
     let_go: BTreeSet<ObjectKey>,
-    /// Sets whose shrinking was held up on the way: who has come back meanwhile was not to be known.
+    /// Sets whose shrinking was held up on the way, or sent as the one effect after a lost lock: who has
+    /// come back meanwhile was not to be known.
     held_up: BTreeSet<ObjectKey>,
     /// Members each StatefulSet was asked for.
     replicas: BTreeMap<ObjectKey, u64>,
@@ -229,13 +230,17 @@ impl Rules {
         let known = actor.known.unwrap_or(cluster);
         let replicas = |value: &Value| value["spec"]["replicas"].as_u64().unwrap_or(1);
         let (from, to) = (replicas(live), replicas(manifest));
-        if actor.late {
+        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
+        let holder = lease.map(|lease| text(lease, "/spec/holderIdentity"));
+        if actor.late || actor.holder.is_some_and(|actor| holder != Some(actor)) {
             self.held_up.insert(object.clone());
         }
         if from > to + 1 {
             self.say(format!("rule 6: {object} shrinks by more than one member"));
         }
-        if !actor.late && (to..from).any(|ordinal| is_member(known, object, ordinal)) {
+        if !self.held_up.contains(object)
+            && (to..from).any(|ordinal| is_member(known, object, ordinal))
+        {
             self.say(format!("rule 2: {object} shrinks, and nobody was drained"));
         }
         let image = |value: &Value| pod_parts(value);
@@ -331,7 +336,7 @@ impl Rules {
                 .flatten()
                 .any(|volume| text(volume, "/persistentVolumeClaim/claimName") == claim.name)
         });
-        if let Some((pod, _)) = user {
+        if let Some((pod, _)) = user.filter(|_| !(actor.late && left)) {
             self.say(format!("rule 7: {claim} is deleted while {pod} uses it"));
         }
         let volume = ObjectKey::global(Kind::PersistentVolume, text(live, "/spec/volumeName"));
