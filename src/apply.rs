@@ -5,6 +5,7 @@ pub mod event;
 pub mod expect;
 pub mod hold;
 pub mod identity;
+pub mod jobs;
 pub mod pods;
 pub mod record;
 pub mod step;

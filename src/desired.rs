@@ -5,6 +5,7 @@ pub mod labels;
 pub mod members;
 pub mod naming;
 pub mod pod;
+pub mod preparation;
 pub mod scope;
 pub mod services;
 pub mod stateful_set;

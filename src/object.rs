@@ -20,6 +20,12 @@ pub const LABEL_CLUSTER: &str = "tsinfra.dev/cluster";
 pub const LABEL_POOL: &str = "tsinfra.dev/pool";
 /// Label: the storage tier of the stack.
 pub const LABEL_TIER: &str = "tsinfra.dev/tier";
+/// Label: the name of a node that volumes and pods are bound by.
+pub const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
+/// Label: what a helper Job does (`prepare`), on it and on its pods.
+pub const LABEL_TASK: &str = "tsinfra.dev/task";
+/// Label Kubernetes puts on the pods of a Job: the Job's name (stable since 1.27).
+pub const LABEL_JOB: &str = "batch.kubernetes.io/job-name";
 /// Label: the quorum domain of a pod (`control` or `storing`), which disruption budgets select.
 pub const LABEL_DOMAIN: &str = "tsinfra.dev/quorum-domain";
 /// Label: `true` on pods the client Service sends clients to.
@@ -48,6 +54,8 @@ pub enum Kind {
     Namespace,
     /// A storage tier's class.
     StorageClass,
+    /// A helper that prepares a directory of a node; comes and goes within a run.
+    Job,
     /// A volume; made by us for local tiers only.
     PersistentVolume,
     /// The inventory.
@@ -68,10 +76,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order they come to be.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Node,
         Self::Namespace,
         Self::StorageClass,
+        Self::Job,
         Self::PersistentVolume,
         Self::ConfigMap,
         Self::Lease,
@@ -88,6 +97,7 @@ impl Kind {
             Self::StorageClass => "storage.k8s.io/v1",
             Self::PodDisruptionBudget => "policy/v1",
             Self::StatefulSet => "apps/v1",
+            Self::Job => "batch/v1",
             Self::Lease => "coordination.k8s.io/v1",
             Self::Node
             | Self::Namespace
@@ -105,6 +115,7 @@ impl Kind {
             Self::Node => "Node",
             Self::Namespace => "Namespace",
             Self::StorageClass => "StorageClass",
+            Self::Job => "Job",
             Self::PersistentVolume => "PersistentVolume",
             Self::ConfigMap => "ConfigMap",
             Self::Lease => "Lease",
@@ -122,6 +133,7 @@ impl Kind {
             Self::Node => "nodes",
             Self::Namespace => "namespaces",
             Self::StorageClass => "storageclasses",
+            Self::Job => "jobs",
             Self::PersistentVolume => "persistentvolumes",
             Self::ConfigMap => "configmaps",
             Self::Lease => "leases",

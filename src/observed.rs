@@ -14,7 +14,7 @@ use memo::Memo;
 
 use crate::inventory::{Inventory, apply_set_id};
 use crate::object;
-use crate::object::{Kind, LABEL_PART_OF, LABEL_STACK, Labels, ObjectKey};
+use crate::object::{Kind, LABEL_JOB, LABEL_PART_OF, LABEL_STACK, Labels, ObjectKey};
 
 /// What to look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -200,9 +200,12 @@ pub enum DatabaseView {
 }
 
 impl Observed {
-    /// The pods of a StatefulSet, by their names: `<set>-N`.
+    /// The pods of a StatefulSet, by their names: `<set>-N`; those of a Job, by their label.
     pub fn pods_of(&self, set: &ObjectKey) -> impl Iterator<Item = (&ObjectKey, &LiveObject)> {
-        self.of_kind(Kind::Pod).filter(move |(key, _)| {
+        self.of_kind(Kind::Pod).filter(move |(key, pod)| {
+            if set.kind == Kind::Job {
+                return key.namespace == set.namespace && pod.label(LABEL_JOB) == Some(&set.name);
+            }
             let rest = key.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
             key.namespace == set.namespace && rest.is_some_and(|rest| rest.parse::<u32>().is_ok())
         })

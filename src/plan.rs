@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod drift;
+pub mod job;
 pub mod labels;
 pub mod saved;
 pub mod seen;

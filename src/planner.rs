@@ -15,6 +15,7 @@ pub mod objects;
 pub mod order;
 pub mod ownership;
 pub mod parts;
+pub mod preparing;
 pub mod record;
 pub mod removal;
 pub mod restarts;
@@ -108,11 +109,13 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
             condemned::left_claims(input, &mut draft);
+            preparing::steps(input, &mut draft);
             teardown::what_the_stack_dropped(input, &mut draft);
         }
         Purpose::Destroy => {
             drift::tell(input, &mut draft);
             teardown::everything(input, &mut draft);
+            preparing::leftovers(input, &mut draft, &BTreeSet::new());
         }
         Purpose::Refresh => return refresh(input, draft),
         Purpose::Adopt => return ownership::adopt(input, draft, selection),

@@ -13,7 +13,8 @@
 //! What is not, so that nobody relies on it: admission webhooks, quotas, service accounts and RBAC;
 //! eviction, and so enforcement of budgets, and percentages in them; nodes that fill up or are removed
 //! under their pods, or fail by themselves (tests and rehearsals make them fail, and members crash);
-//! probes as such (a pod answers when its database does); CronJobs and Jobs; claim
+//! probes as such (a pod answers when its database does); CronJobs, and Jobs but for
+//! those that prepare directories (one pod after the other, their deadline; no TTL, no pauses); claim
 //! retention other than Retain; controller revisions (a lost member comes back in the newest form even
 //! in the midst of a rollout); pod affinity, preferences and priorities of the scheduler; a default
 //! storage class; binding takes no time; a claim emptied or lost under a database that goes on; the
@@ -35,6 +36,8 @@ mod budgets;
 mod volumes;
 mod scheduler;
 mod databases;
+mod directories;
+mod jobs;
 mod nodes;
 mod furniture;
 mod copied;
@@ -53,6 +56,7 @@ use serde_json::Value;
 
 pub use cluster::{Cluster, PodLife, SimEvent, Stage};
 use denial::Denial;
+pub use directories::Directories;
 pub use furniture::Furniture;
 pub use store::SandboxError;
 use store::Store;
@@ -312,6 +316,7 @@ impl World for Sandbox {
             Action::Say { member, database, statement } => {
                 databases::say(cluster, database, member, statement)
             }
+            Action::Retire { job, labels } => api::retire(cluster, job, labels),
             Action::Await => Ok(()),
         })
     }

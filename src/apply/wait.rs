@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::plan::step::Until;
 use crate::wording::count;
 
-use super::pods;
+use super::{jobs, pods};
 
 /// How far a step is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
     let events_in = Some(plan.namespace.clone());
     match until {
         Until::Said => Scope::default(),
+        Until::Finished { object } => Scope {
+            gets: vec![object.clone()],
+            lists: in_namespace(&[Kind::Pod]),
+            events_in,
+            ..Scope::default()
+        },
         Until::Rolled { object, .. } => Scope {
             gets: vec![object.clone()],
             lists: in_namespace(&[Kind::PersistentVolumeClaim, Kind::Pod]),
@@ -74,6 +80,7 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
         Until::Rolled { object, replicas } => rolled(object, *replicas, seen),
         Until::Heard { object } => heard(object, seen),
         Until::Gone { object } => gone(object, seen),
+        Until::Finished { object } => jobs::finished(object, seen),
         Until::PodsGone { object } => pods_gone(object, seen),
         Until::Released { claim, volume } => released(claim, volume, seen),
         Until::Left { cluster, address, id } => left(cluster, address, *id, seen),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::inventory::apply_set_id;
 use crate::object::{
     FIELD_MANAGER, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_POOL,
-    LABEL_SERVES, LABEL_STACK, LABEL_TIER, Labels,
+    LABEL_SERVES, LABEL_STACK, LABEL_TASK, LABEL_TIER, Labels,
 };
 use crate::stack::{Cluster, Pool, Stack};
 
@@ -26,6 +26,14 @@ pub fn of_stack(stack: &Stack) -> Labels {
 pub fn of_tier(stack: &Stack, tier: &str) -> Labels {
     let mut labels = of_stack(stack);
     labels.extend(owned(&[(LABEL_TIER, tier)]));
+    labels
+}
+
+/// On a helper Job of a tier, and on its pods. An ApplySet lists only what stays.
+pub fn of_helper(stack: &Stack, tier: &str, task: &str) -> Labels {
+    let mut labels = of_tier(stack, tier);
+    labels.remove(LABEL_PART_OF);
+    labels.extend(owned(&[(LABEL_TASK, task)]));
     labels
 }
 

@@ -27,9 +27,12 @@ pub fn scope(stack: &Stack) -> Scope {
         gets.push(ObjectKey::global(Kind::StorageClass, stack.storage_class(tier)));
     }
     lists.push(List { kind: Kind::StorageClass, namespace: None, labels: ours.clone() });
-    let mut volumes = ours;
+    let mut volumes = ours.clone();
     if stack.storage.values().any(Tier::is_local) {
         lists.push(List { kind: Kind::Node, namespace: None, labels: Labels::new() });
+        // Helpers that an earlier run has left.
+        let namespace = Some(stack.namespace.clone());
+        lists.push(List { kind: Kind::Job, namespace, labels: ours });
         // Whoever offers a directory of a node must be known, also if it is not this stack.
         volumes.clear();
     }

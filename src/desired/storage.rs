@@ -7,12 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::{DesiredObject, labels};
 use crate::fields::hex;
-use crate::object::{ANNOTATION_CALLED, Kind, ObjectKey};
+use crate::object::{ANNOTATION_CALLED, Kind, LABEL_HOSTNAME, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::stack::{LocalVolume, Reclaim, Stack, Tier, TierKind};
-
-/// The label a node's name is matched by.
-pub const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// What a tier needs to be there.
 pub fn objects(

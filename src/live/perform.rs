@@ -11,9 +11,10 @@ use crate::live::listing::{live_object, managers};
 use crate::live::ownership::{Keep, settle};
 use crate::live::request::{Link, asked};
 use crate::live::write::{Run, apply, conflicts, create, delete, is_another_object};
-use crate::object::{FIELD_MANAGER, LABEL_STACK, ObjectKey};
+use crate::object::{FIELD_MANAGER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::change::Change;
+use crate::plan::job;
 use crate::plan::labels;
 use crate::plan::step::Action;
 use crate::plan::volume;
@@ -47,6 +48,7 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
         Action::Say { member, database, statement } => {
             database::say(link, database, &member.name, statement).await
         }
+        Action::Retire { job, labels } => retire(link, job, labels).await,
         Action::Await => Ok(()),
     }
 }
@@ -281,6 +283,17 @@ pub(crate) async fn remove(link: &Link, object: &ObjectKey, uid: &str) -> Result
         last = Some(trouble);
     }
     Err(given_up(&doing, last, &ask))
+}
+
+/// Removes a helper that has done its work; one that is gone is done. It is removed by the uid of what was
+/// judged, so that this may be said again.
+async fn retire(link: &Link, job: &ObjectKey, labels: &Labels) -> Result<(), Refused> {
+    let ask = asked("get", job.kind, job.namespace.as_deref());
+    let doing = format!("deleting {job}");
+    let live = link.find(job).await.map_err(|trouble| trouble.denied(&doing, &ask))?;
+    let Some(live) = live else { return Ok(()) };
+    let uid = job::done(job, &live, labels).map_err(Refused::Stale)?;
+    remove(link, job, &uid).await
 }
 
 /// Whether the object that was to go is gone or going.

@@ -291,6 +291,7 @@ fn about(step: &Step, parts: &Parts) -> BTreeSet<ObjectKey> {
         Until::Rolled { object, .. }
         | Until::Heard { object }
         | Until::Gone { object }
+        | Until::Finished { object }
         | Until::PodsGone { object } => drop(found.insert(object.clone())),
         Until::Released { claim, volume } => found.extend([claim.clone(), volume.clone()]),
         Until::Left { address, .. } => found.extend(sets_of([address], parts)),
@@ -325,7 +326,7 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         Action::Relabel { object, .. } => {
             matches!(change.operation, Operation::Adopt | Operation::Forget) && object == key
         }
-        Action::Say { .. } | Action::Hold { .. } | Action::Await => false,
+        Action::Say { .. } | Action::Hold { .. } | Action::Retire { .. } | Action::Await => false,
     };
     (change.operation != Operation::Keep).then(|| steps.values().any(|step| is_it(&step.action)))
 }

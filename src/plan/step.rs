@@ -125,6 +125,14 @@ pub enum Action {
         /// What is said.
         statement: Statement,
     },
+    /// Remove a helper Job this plan has made, once it has done its work. Its uid is not known before:
+    /// it is read, held against [`crate::plan::job::done`], and removed by the uid that was read.
+    Retire {
+        /// The Job.
+        job: ObjectKey,
+        /// Labels it must bear.
+        labels: Labels,
+    },
     /// Do nothing but wait.
     Await,
 }
@@ -139,7 +147,8 @@ impl Action {
             | Self::Relabel { object, .. }
             | Self::Say { member: object, .. }
             | Self::Hold { volume: object, .. }
-            | Self::Purge { volume: object, .. } => Some(object),
+            | Self::Purge { volume: object, .. }
+            | Self::Retire { job: object, .. } => Some(object),
             Self::Await => None,
         }
     }
@@ -155,6 +164,9 @@ impl Action {
             Self::Await => 100,
             Self::Say { .. } => 120,
             Self::Hold { .. } => 150,
+            // Helpers go as soon as they have done their work.
+            Self::Retire { job, .. } => place(job.kind),
+            Self::Delete { object, .. } if object.kind == Kind::Job => place(object.kind),
             Self::Delete { object, .. } => 200 - place(object.kind),
             Self::Purge { .. } => 300,
         }
@@ -194,10 +206,11 @@ pub enum Expect {
         /// The claim's uid.
         claim: String,
     },
-    /// The object is gone, and nothing has made another of its name. Steps before this one bring
-    /// that about, so it is asked only when the step's turn comes.
+    /// The object (a claim, the pod of a claim that goes, or a Job that failed) is gone, and nothing has
+    /// made another of its name. Steps before this one bring that about, so it is asked only when the
+    /// step's turn comes.
     LetGo {
-        /// A claim whose data go, or the pod of a claim that goes.
+        /// Its name.
         object: ObjectKey,
     },
     /// The database answers, lists the member under this id, and all its other members as running:
@@ -302,9 +315,14 @@ pub enum Until {
         /// Its name.
         object: ObjectKey,
     },
-    /// No pod of the StatefulSet is left.
+    /// The StatefulSet or Job is gone, and no pod of it is left.
     PodsGone {
-        /// The StatefulSet.
+        /// The StatefulSet or Job.
+        object: ObjectKey,
+    },
+    /// The Job has done its work.
+    Finished {
+        /// The Job.
         object: ObjectKey,
     },
     /// The claim is gone, and its volume says that it is released: the data are still there.

@@ -28,7 +28,7 @@ pub fn objects(stack: &Stack, observed: &Observed) -> BTreeMap<ObjectKey, Seen> 
         .filter_map(|(_, claim)| claim.text("/spec/volumeName"))
         .collect();
     let counts = |key: &ObjectKey, live: &LiveObject| match key.kind {
-        Kind::Pod | Kind::Node | Kind::ConfigMap | Kind::Lease => false,
+        Kind::Pod | Kind::Job | Kind::Node | Kind::ConfigMap | Kind::Lease => false,
         Kind::Namespace => key.name == stack.namespace,
         Kind::StorageClass => classes.contains(&key.name) || ours(key, live),
         Kind::PersistentVolume => volumes.contains(key.name.as_str()) || ours(key, live),

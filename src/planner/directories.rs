@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::PlanInput;
 use super::draft::PlanDraft;
 use crate::desired::labels;
-use crate::desired::storage::{LABEL_HOSTNAME, hostname};
-use crate::object::{Kind, LABEL_STACK, LABEL_TIER, ObjectKey, at};
+use crate::desired::storage::hostname;
+use crate::object::{Kind, LABEL_HOSTNAME, LABEL_STACK, LABEL_TIER, ObjectKey, at};
 use crate::observed::{LiveObject, Observed};
 use crate::stack::is_within;
 

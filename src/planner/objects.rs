@@ -41,14 +41,15 @@ pub fn concerns(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &Live
         || live.bears_the_name_of(&stack.name, &stack.namespace, key)
 }
 
-/// Objects of the stack that are there, by label.
+/// Objects of the stack that are there, by label, and that are on its record: no helpers, which come and
+/// go within a run.
 pub fn owned<'a>(
     input: &PlanInput<'a>,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
     let (stack, observed) = (input.stack, input.observed);
     observed.objects.iter().filter(move |(key, live)| {
         is_ours(stack, observed, key, live)
-            && !matches!(key.kind, Kind::Pod | Kind::Node | Kind::Namespace)
+            && !matches!(key.kind, Kind::Pod | Kind::Job | Kind::Node | Kind::Namespace)
     })
 }
 

@@ -45,7 +45,8 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
-fn after_namespace(key: &ObjectKey) -> BTreeSet<StepId> {
+/// The steps that make the namespace an object is in.
+pub fn after_namespace(key: &ObjectKey) -> BTreeSet<StepId> {
     let namespace = key.namespace.as_ref().map(|name| ObjectKey::global(Kind::Namespace, name));
     namespace.iter().flat_map(settled).collect()
 }

@@ -1,7 +1,7 @@
 //! Which part of the stack each object is of, that is wanted or there.
 
 use super::objects;
-use crate::desired::Desired;
+use crate::desired::{Desired, preparation};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::selection::{Part, Parts};
@@ -13,6 +13,10 @@ use crate::stack::parts::PartAddress;
 pub fn parts(stack: &Stack, desired: &Desired, observed: &Observed) -> Parts {
     let mut parts = Parts::new();
     for (key, object) in &desired.objects {
+        if let Some(helper) = preparation::preparation(stack, &object.manifest) {
+            let labels = |name: &str| helper.manifest["metadata"]["labels"][name].as_str();
+            parts.insert(helper.job.clone(), part(stack, labels));
+        }
         let labels = |name: &str| object.manifest["metadata"]["labels"][name].as_str();
         parts.insert(key.clone(), part(stack, labels));
     }

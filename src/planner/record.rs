@@ -21,14 +21,19 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
     }
     record.items = items(input, record.items);
     for step in plan.steps.values() {
-        // The namespace is nobody's, and pods are their StatefulSet's.
-        let ours = |object: &&ObjectKey| !matches!(object.kind, Kind::Namespace | Kind::Pod);
+        // The namespace is nobody's, pods are their StatefulSet's, and helpers go before the run ends.
+        let ours =
+            |object: &&ObjectKey| !matches!(object.kind, Kind::Namespace | Kind::Pod | Kind::Job);
         let Some(object) = step.action.object().filter(ours) else { continue };
         let item = record.items.entry(object.clone()).or_default();
         match step.action {
             Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
             Action::Delete { .. } | Action::Purge { .. } => item.going = true,
-            Action::Hold { .. } | Action::Relabel { .. } | Action::Say { .. } | Action::Await => {}
+            Action::Hold { .. }
+            | Action::Relabel { .. }
+            | Action::Say { .. }
+            | Action::Retire { .. }
+            | Action::Await => {}
         }
     }
     forget_the_gone(input, &mut record);

@@ -145,7 +145,7 @@ impl Rules {
             Action::Delete { .. } => self.deletion(cluster, actor, object),
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
             Action::Relabel { labels, .. } => self.relabelling(live, object, labels),
-            Action::Hold { .. } | Action::Say { .. } | Action::Await => {}
+            Action::Hold { .. } | Action::Say { .. } | Action::Retire { .. } | Action::Await => {}
         }
     }
 

@@ -164,6 +164,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Relabel { object, .. } => format!("relabel {object}"),
         Action::Purge { volume, .. } => format!("purge {volume}"),
         Action::Say { statement, .. } => format!("say {}", statement.text),
+        Action::Retire { job, .. } => format!("retire {job}"),
         Action::Await => "wait".to_owned(),
     }
 }

@@ -58,7 +58,7 @@ impl Traces {
 
 fn counts(key: &ObjectKey, stack: &Stack) -> bool {
     match key.kind {
-        Kind::Pod | Kind::Node | Kind::Lease | Kind::ConfigMap => false,
+        Kind::Pod | Kind::Job | Kind::Node | Kind::Lease | Kind::ConfigMap => false,
         Kind::Namespace => key.name == stack.namespace,
         _ => true,
     }

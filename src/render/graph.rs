@@ -37,7 +37,7 @@ fn colour(step: &Step) -> &'static str {
         | Action::Hold { .. }
         | Action::Relabel { .. }
         | Action::Say { .. } => "goldenrod",
-        Action::Delete { .. } | Action::Purge { .. } => "firebrick",
+        Action::Delete { .. } | Action::Purge { .. } | Action::Retire { .. } => "firebrick",
         Action::Await => "gray40",
     }
 }

@@ -111,6 +111,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Relabel { .. } => "relabel",
             Action::Purge { .. } => "purge",
             Action::Say { .. } => "say",
+            Action::Retire { .. } => "retire",
             Action::Await => "wait",
         },
         "address": step.action.object(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{count, fold, harmless, seconds};
 use crate::desired::members;
-use crate::stack::{Cluster, ExposeKind, Pool, Reclaim, Stack, Target, Tier, TierKind};
+use crate::stack::{Cluster, ExposeKind, Pool, Prepare, Reclaim, Stack, Target, Tier, TierKind};
 
 /// The whole stack.
 pub fn text(stack: &Stack) -> String {
@@ -49,7 +49,14 @@ fn storage(stack: &Stack, tier: &Tier) -> String {
         TierKind::Csi { provisioner, .. } => format!("volumes made by {provisioner}"),
         TierKind::CsiClass { .. } => "volumes of an existing class".to_owned(),
     };
-    format!("{kind}, class `{}`, {reclaim}", stack.storage_class(tier))
+    let prepare = match tier.prepare {
+        Some(Prepare::Create) => {
+            format!(", directories made and checked by {}", stack.helper_image)
+        }
+        Some(Prepare::Expect) => format!(", directories checked by {}", stack.helper_image),
+        None => String::new(),
+    };
+    format!("{kind}, class `{}`, {reclaim}{prepare}", stack.storage_class(tier))
 }
 
 fn heading(cluster: &Cluster) -> String {

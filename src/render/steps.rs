@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::text::{fold, seconds};
+use crate::object::Kind;
 use crate::plan::Plan;
 use crate::plan::step::{Risk, Step, StepId, Until};
 
@@ -75,6 +76,10 @@ pub fn until(until: &Until) -> String {
         Until::Rolled { replicas, .. } => format!("all {replicas} members are ready"),
         Until::Heard { .. } => "its controller has seen the change".to_owned(),
         Until::Gone { .. } => "it is gone".to_owned(),
+        Until::Finished { .. } => "it has done its work".to_owned(),
+        Until::PodsGone { object } if object.kind == Kind::Job => {
+            "it is gone, and its pods".to_owned()
+        }
         Until::PodsGone { .. } => "all its members have stopped".to_owned(),
         Until::Released { .. } => "it is gone and its volume is released".to_owned(),
         Until::Left { .. } => "the database lists it no more".to_owned(),

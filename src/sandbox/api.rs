@@ -13,9 +13,10 @@ use super::services;
 use super::values::{at, list, map_of, put, take, text};
 use crate::fields::path::{inside, is_covered, touches};
 use crate::fields::{merge, names, otherwise};
-use crate::object::{FIELD_MANAGER, Kind, ObjectKey};
+use crate::object::{FIELD_MANAGER, Kind, Labels, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::change::Change;
+use crate::plan::job;
 
 /// Fields of the metadata that only the server writes; sent ones are dropped.
 const SERVER_METADATA: [&str; 7] = [
@@ -180,6 +181,18 @@ pub(super) fn delete(
 ) -> Result<(), Denial> {
     let Some(live) = cluster.get(key) else { return Ok(()) };
     same_uid(key, live, wanted_uid)?;
+    begin_deletion(cluster, key);
+    Ok(())
+}
+
+/// Removes a helper that has done its work; fine if it is gone already.
+pub(super) fn retire(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    labels: &Labels,
+) -> Result<(), Denial> {
+    let Some(live) = cluster.get(key) else { return Ok(()) };
+    job::done(key, live, labels).map_err(Denial::Stale)?;
     begin_deletion(cluster, key);
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::directories::Directories;
 use super::idle::Idleness;
 use super::shared::Shared;
 use super::trouble::Trouble;
@@ -50,6 +51,9 @@ pub struct Cluster {
     pub databases: Shared<BTreeMap<String, IotdbSim>>,
     /// Warning events, oldest first.
     pub events: Shared<Vec<SimEvent>>,
+    /// What is known of directories on nodes.
+    #[serde(default)]
+    pub directories: Shared<Directories>,
     /// What goes wrong at present.
     #[serde(default)]
     pub trouble: Trouble,
@@ -81,6 +85,8 @@ pub enum Stage {
     Starting,
     /// The containers answer.
     Ready,
+    /// The containers ended, as those of a Job do.
+    Ended,
     /// The containers were told to stop.
     Stopping,
 }
@@ -111,6 +117,7 @@ impl Cluster {
             images: Shared::default(),
             databases: Shared::default(),
             events: Shared::default(),
+            directories: Shared::default(),
             trouble: Trouble::default(),
             idleness: Idleness::default(),
         }
@@ -152,6 +159,12 @@ impl Cluster {
     pub fn timestamp(&self) -> String {
         let seconds = EPOCH_SECONDS.saturating_add_unsigned(self.clock_ms / 1000);
         jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+    }
+
+    /// Seconds since a time Kubernetes has written.
+    pub(super) fn seconds_since(&self, time: &str) -> i64 {
+        let then = time.parse().unwrap_or(jiff::Timestamp::UNIX_EPOCH).as_second();
+        EPOCH_SECONDS.saturating_add_unsigned(self.clock_ms / 1000).saturating_sub(then)
     }
 
     /// A uid nobody has: the same seed gives the same ones in the same order.

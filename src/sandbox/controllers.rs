@@ -5,7 +5,7 @@ use db_engine::iotdb::sim::IotdbSim;
 use super::api;
 use super::cluster::{Cluster, Stage, leaving};
 use super::idle::CONTROLLERS_COUNT;
-use super::{budgets, databases, nodes, scheduler, services, stateful_sets, volumes};
+use super::{budgets, databases, jobs, nodes, scheduler, services, stateful_sets, volumes};
 use crate::object::{Kind, ObjectKey};
 
 /// How long a tick is unless less is asked for.
@@ -36,7 +36,8 @@ pub(super) fn advance_until_change(cluster: &mut Cluster, ms: u64) {
 fn is_at_rest(cluster: &Cluster) -> bool {
     cluster.trouble.is_over(cluster.clock_ms)
         && !cluster.databases.values().any(IotdbSim::is_parting)
-        && cluster.pods.values().all(|life| life.stage == Stage::Ready)
+        && cluster.pods.values().all(|life| matches!(life.stage, Stage::Ready | Stage::Ended))
+        && !cluster.of_kind(Kind::Job).any(|(_, job)| jobs::is_under_way(job))
         && !cluster.of_kind(Kind::Pod).any(|(_, pod)| leaving(pod))
 }
 
@@ -44,13 +45,15 @@ fn is_at_rest(cluster: &Cluster) -> bool {
 const CONTROLLERS: [Controller; CONTROLLERS_COUNT] = [
     Controller { reads: Some(&Kind::ALL), run: empty_leaving_namespaces },
     Controller {
-        reads: Some(&[Kind::StatefulSet, Kind::Pod]),
+        reads: Some(&[Kind::StatefulSet, Kind::Job, Kind::Pod]),
         run: stateful_sets::collect_orphans,
     },
     Controller {
         reads: Some(&[Kind::Namespace, Kind::StatefulSet, Kind::PersistentVolumeClaim, Kind::Pod]),
         run: stateful_sets::run,
     },
+    // A Job has its deadline.
+    Controller { reads: None, run: jobs::run },
     Controller {
         reads: Some(&[
             Kind::Node,

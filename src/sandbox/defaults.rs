@@ -32,6 +32,12 @@ pub(super) fn fill_in(key: &ObjectKey, value: &mut Value) {
         }
         Kind::Service => service(value),
         Kind::StatefulSet => stateful_set(value),
+        Kind::Job => {
+            fill(value, &["spec", "backoffLimit"], json!(6));
+            fill(value, &["spec", "completions"], json!(1));
+            fill(value, &["spec", "parallelism"], json!(1));
+            pod_spec(value, "/spec/template/spec");
+        }
         Kind::Pod => {
             pod_spec(value, "/spec");
             fill(value, &["status", "phase"], json!("Pending"));

@@ -4,7 +4,7 @@
 use crate::object::Kind;
 
 /// How many controllers there are.
-pub(super) const CONTROLLERS_COUNT: usize = 10;
+pub(super) const CONTROLLERS_COUNT: usize = 11;
 
 /// What changed when, and who was idle when, both as revisions of the world.
 #[derive(Clone, Copy, Debug, Default)]

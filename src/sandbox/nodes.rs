@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, PodLife, Stage, leaving};
-use super::databases;
-use super::values::{at, list, put, text};
+use super::values::{at, each_in, list, put, text};
+use super::{databases, directories, jobs};
 use crate::object::{Kind, Labels, ObjectKey};
 
 /// An image whose tag holds this cannot be pulled, so that failures can be shown and tested.
@@ -49,7 +49,8 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
 pub(super) fn run(cluster: &mut Cluster) {
     databases::part(cluster);
     let is_busy = |key: &ObjectKey, pod: &Value| {
-        cluster.pods.get(key).is_none_or(|life| life.stage != Stage::Ready) || leaving(pod)
+        let rests = |life: &PodLife| matches!(life.stage, Stage::Ready | Stage::Ended);
+        !cluster.pods.get(key).is_some_and(rests) || leaving(pod)
     };
     for key in cluster.keys_where(Kind::Pod, is_busy) {
         let Some(held) = cluster.shared(&key) else { continue };
@@ -69,6 +70,11 @@ pub(super) fn run(cluster: &mut Cluster) {
 fn advance(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
     let now = cluster.clock_ms;
     let Some(life) = cluster.pods.get(key).copied() else {
+        if let Err(why) = directories::mount(cluster, key, pod) {
+            report(cluster, key, Stage::Pulling, None);
+            cluster.warn(key, "FailedMount", &why);
+            return;
+        }
         let stage =
             if missing_images(cluster, pod).is_empty() { Stage::Preparing } else { Stage::Pulling };
         enter(cluster, key, stage);
@@ -89,11 +95,14 @@ fn advance(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
         }
         Stage::Preparing if for_ms >= prepare_ms(pod) => {
             enter(cluster, key, Stage::Starting);
+            directories::written(cluster, key, pod);
             databases::started(cluster, key, pod);
         }
         Stage::Starting => {
             let takes = databases::start_ms(pod).unwrap_or(PLAIN_START_MS);
-            if for_ms >= takes && databases::answers(cluster, key, pod) {
+            if jobs::is_of_one(pod) && for_ms >= takes {
+                end(cluster, key, pod);
+            } else if for_ms >= takes && databases::answers(cluster, key, pod) {
                 enter(cluster, key, Stage::Ready);
             }
         }
@@ -168,8 +177,8 @@ fn pulled(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
 fn stop(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
     let now = cluster.clock_ms;
     match cluster.pods.get(key).copied() {
-        // It never came to a node: nothing has to be stopped.
-        None => cluster.remove(key),
+        // It never came to a node, or has ended: nothing has to be stopped.
+        None | Some(PodLife { stage: Stage::Ended, .. }) => cluster.remove(key),
         Some(PodLife { stage: Stage::Stopping, since_ms }) if now >= since_ms + STOP_MS => {
             databases::ended(cluster, key, pod);
             cluster.remove(key);
@@ -179,6 +188,34 @@ fn stop(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
             cluster.pods.insert(key.clone(), PodLife { stage: Stage::Stopping, since_ms: now });
         }
     }
+}
+
+/// A helper's container ends, well or with its last words.
+fn end(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
+    let outcome = directories::helped(cluster, pod);
+    let since_ms = cluster.clock_ms;
+    cluster.pods.insert(key.clone(), PodLife { stage: Stage::Ended, since_ms });
+    let (phase, code, reason) = match outcome {
+        Ok(()) => ("Succeeded", 0, "Completed"),
+        Err(_) => ("Failed", 1, "Error"),
+    };
+    let mut ended = json!({ "exitCode": code, "reason": reason });
+    if let Err(words) = outcome {
+        put(&mut ended, &["message"], json!(words));
+    }
+    cluster.change("kubelet", key, |pod| {
+        put(pod, &["status", "phase"], json!(phase));
+        for condition in each_in(pod, "/status/conditions") {
+            if matches!(text(condition, "/type"), "Ready" | "ContainersReady") {
+                put(condition, &["status"], json!("False"));
+            }
+        }
+        for container in each_in(pod, "/status/containerStatuses") {
+            put(container, &["state"], json!({ "terminated": ended }));
+            put(container, &["ready"], json!(false));
+            put(container, &["started"], json!(false));
+        }
+    });
 }
 
 fn enter(cluster: &mut Cluster, key: &ObjectKey, stage: Stage) {

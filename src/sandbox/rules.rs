@@ -122,6 +122,7 @@ pub(super) fn check_change(
         | Kind::ConfigMap
         | Kind::Lease
         | Kind::PodDisruptionBudget
+        | Kind::Job
         | Kind::Pod => Ok(()),
     }
 }

@@ -129,10 +129,13 @@ fn filter(
     node: &Value,
 ) -> Result<Vec<Binding>, Vec<Why>> {
     let no = |why: Why| Err(vec![why]);
-    if at(node, "/spec/unschedulable") == true {
+    let cordon = json!({ "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule" });
+    if at(node, "/spec/unschedulable") == true && !tolerates(pod, &cordon) {
         return no(Why::of_the_node("node(s) were unschedulable"));
     }
-    if cluster.trouble.is_away(text(node, "/metadata/name"), cluster.clock_ms) {
+    let unreachable = json!({ "key": "node.kubernetes.io/unreachable", "effect": "NoSchedule" });
+    let is_away = cluster.trouble.is_away(text(node, "/metadata/name"), cluster.clock_ms);
+    if is_away && !tolerates(pod, &unreachable) {
         let taint = "node(s) had untolerated taint {node.kubernetes.io/unreachable: }";
         return no(Why::of_the_node(taint));
     }

@@ -268,7 +268,8 @@ pub(super) fn report(cluster: &mut Cluster) {
 
 /// Removes pods whose StatefulSet is gone.
 pub(super) fn collect_orphans(cluster: &mut Cluster) {
-    let alive: Vec<&str> = cluster.of_kind(Kind::StatefulSet).map(|(_, set)| uid(set)).collect();
+    let owners = [Kind::StatefulSet, Kind::Job].into_iter().flat_map(|kind| cluster.of_kind(kind));
+    let alive: Vec<&str> = owners.map(|(_, owner)| uid(owner)).collect();
     let is_orphan = |_: &ObjectKey, pod: &Value| {
         let owner = owner_uid(pod);
         !owner.is_empty() && !alive.contains(&owner) && !leaving(pod)

@@ -19,6 +19,8 @@ pub struct Stack {
     pub cluster_domain: String,
     /// Directories of nodes inside which its local volumes must be; none: they may be anywhere.
     pub paths: Vec<String>,
+    /// The image its helper Jobs run, with its tag; see [`HELPER_IMAGE`].
+    pub helper_image: String,
     /// Which Kubernetes it is for.
     pub target: Target,
     /// Storage tiers by name.
@@ -55,7 +57,23 @@ pub struct Tier {
     pub reclaim: Reclaim,
     /// How volumes come to be.
     pub kind: TierKind,
+    /// What is done about a directory before its volume is made; `None`, as always without local
+    /// volumes: nothing.
+    pub prepare: Option<Prepare>,
 }
+
+/// What is done about a directory of a node before the volume that offers it is made, by a Job there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepare {
+    /// It is made if it is missing, and must be empty.
+    Create,
+    /// It must be there and be empty; nothing is made.
+    Expect,
+}
+
+/// The image of helper Jobs where the stack names none: small, with a shell (`sh`, `ls`, `grep`). Its
+/// tag is pinned, so that what runs on the nodes changes only with tsinfra or the stack.
+pub const HELPER_IMAGE: &str = "busybox:1.37.0";
 
 /// Whether a directory is another one or inside of it; neither ends with `/`.
 pub fn is_within(outer: &str, inner: &str) -> bool {

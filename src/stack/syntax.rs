@@ -14,12 +14,12 @@ use toml::de::DeTable;
 
 use crate::stack::diagnostics::Mistake;
 use crate::stack::findings::Findings;
-use crate::stack::model::{Stack, Target};
+use crate::stack::model::{HELPER_IMAGE, Stack, Target};
 use crate::stack::names;
 use crate::stack::reader::Table;
 
 const ROOT_KEYS: &[&str] = &["stack", "target", "storage", "cluster", "moved"];
-const STACK_KEYS: &[&str] = &["name", "namespace", "cluster_domain", "paths"];
+const STACK_KEYS: &[&str] = &["name", "namespace", "cluster_domain", "paths", "helper_image"];
 const TARGET_KEYS: &[&str] = &["sandbox", "context", "kubeconfig"];
 
 /// Reads a stack and everything that is wrong with its values.
@@ -64,6 +64,7 @@ fn read_header(root: &Table<'_>, found: &mut Findings) -> Stack {
         namespace: String::new(),
         cluster_domain: "cluster.local".to_owned(),
         paths: Vec::new(),
+        helper_image: HELPER_IMAGE.to_owned(),
         target: Target::Sandbox,
         storage: Default::default(),
         clusters: Default::default(),
@@ -97,6 +98,12 @@ fn read_header(root: &Table<'_>, found: &mut Findings) -> Stack {
     }
     if let Some(paths) = table.get("paths", found) {
         stack.paths = storage::read_paths(&paths, found);
+    }
+    if let Some(image) = table.get("helper_image", found)
+        && let Some(image) =
+            image.text_by("image for helper Jobs", cluster::image, cluster::IMAGE_HELP, found)
+    {
+        stack.helper_image = image;
     }
     stack
 }

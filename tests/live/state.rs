@@ -81,6 +81,7 @@ fn facts(key: &ObjectKey, live: &LiveObject) -> String {
             text("/spec/containers/0/resources/limits/memory")
         ),
         Kind::StorageClass => format!("{} {}", text("/provisioner"), text("/reclaimPolicy")),
+        Kind::Job => format!("{} done", number("/status/succeeded")),
         Kind::Namespace | Kind::ConfigMap | Kind::Lease | Kind::Node => String::new(),
     }
 }

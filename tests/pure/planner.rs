@@ -13,6 +13,7 @@ mod locked;
 mod moved;
 mod moving;
 mod ownership;
+mod preparing;
 mod refusals;
 mod restless;
 mod selected;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Pool, Stack, TierKind, is_within};
+use crate::stack::model::{LocalVolume, Pool, Prepare, Stack, TierKind, is_within};
 use crate::stack::nearest::nearest;
 use crate::stack::quantity::Quantity;
 
@@ -16,6 +16,7 @@ pub(super) fn check(stack: &Stack, found: &mut Findings) {
     directories(stack, found);
     patterns(stack, found);
     allowed(stack, found);
+    bounded(stack, found);
     for (name, tier) in &stack.storage {
         let users = users.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         match &tier.kind {
@@ -176,6 +177,29 @@ fn allowed(stack: &Stack, found: &mut Findings) {
                 is_allowed(stack, path, &["storage", name, "path"], found);
             }
             TierKind::Csi { .. } | TierKind::CsiClass { .. } => {}
+        }
+    }
+}
+
+/// What makes directories on nodes must be told where: a slip of the pen in one path would else be made,
+/// as root, anywhere.
+fn bounded(stack: &Stack, found: &mut Findings) {
+    if !stack.paths.is_empty() || !found.sound(&["stack", "paths"]) {
+        return;
+    }
+    for (name, tier) in &stack.storage {
+        let place = ["storage", name, "prepare"];
+        if tier.prepare == Some(Prepare::Create) && found.sound(&place) {
+            let mistake = Mistake::new(format!(
+                "tier {} makes its directories, and the stack does not say where it may",
+                quoted(name)
+            ))
+            .label(found.value(&place), "makes directories")
+            .help(
+                "name the directories inside which they must be, such as `paths = [\"/mnt/disks\"]` \
+                 in `[stack]`; or write `prepare = \"expect\"`, which makes nothing",
+            );
+            found.unfit(mistake);
         }
     }
 }

@@ -143,6 +143,23 @@ fn read_image(table: &Table<'_>, found: &mut Findings) -> Image {
     image
 }
 
+/// A whole image: `busybox:1.37.0`, perhaps of a registry with a port, perhaps pinned by a digest.
+pub(super) fn image(text: &str) -> Result<(), String> {
+    let (named, digest) = match text.split_once('@') {
+        Some((named, digest)) => (named, format!("@{digest}")),
+        None => (text, String::new()),
+    };
+    match named.rsplit_once(':') {
+        Some((name, version)) if !version.contains('/') => {
+            repository(name)?;
+            tag(&format!("{version}{digest}"))
+        }
+        _ => Err("it has no tag, and what runs on nodes is not left to chance".to_owned()),
+    }
+}
+
+pub(super) const IMAGE_HELP: &str = "write it with its tag, such as `registry.plant.local/busybox:1.37.0`; it needs `sh`, `ls`, `grep`";
+
 fn repository(text: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
     let (host, path) = text.split_once('/').unwrap_or(("", text));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::stack::diagnostics::quoted;
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Reclaim, Tier, TierKind};
+use crate::stack::model::{LocalVolume, Prepare, Reclaim, Tier, TierKind};
 use crate::stack::names;
 use crate::stack::quantity::Quantity;
 use crate::stack::reader::{Table, Value};
@@ -18,12 +18,13 @@ const TIER_KEYS: &[&str] = &[
     "path",
     "per_node",
     "capacity",
+    "prepare",
     "provisioner",
     "class",
     "parameters",
     "expandable",
 ];
-const LOCAL_KEYS: [&str; 5] = ["volumes", "nodes", "path", "per_node", "capacity"];
+const LOCAL_KEYS: [&str; 6] = ["volumes", "nodes", "path", "per_node", "capacity", "prepare"];
 const CSI_KEYS: [&str; 4] = ["provisioner", "class", "parameters", "expandable"];
 const VOLUME_KEYS: &[&str] = &["node", "path", "capacity"];
 
@@ -38,7 +39,8 @@ enum Kind {
 
 /// Reads one tier.
 pub(super) fn read(name: String, value: &Value<'_>, found: &mut Findings) -> Tier {
-    let mut tier = Tier { name, reclaim: Reclaim::Retain, kind: TierKind::Local(Vec::new()) };
+    let (reclaim, prepare) = (Reclaim::Retain, None);
+    let mut tier = Tier { name, reclaim, kind: TierKind::Local(Vec::new()), prepare };
     let Some(table) = Table::of(value, TIER_KEYS, found) else {
         return tier;
     };
@@ -52,6 +54,7 @@ pub(super) fn read(name: String, value: &Value<'_>, found: &mut Findings) -> Tie
     (tier.reclaim, tier.kind) = match kind {
         Kind::Local => {
             foreign(&table, &CSI_KEYS, "local", "csi", found);
+            tier.prepare = read_prepare(&table, found);
             (local_reclaim(&table, found), read_local(&table, found))
         }
         Kind::Csi => {
@@ -85,6 +88,13 @@ fn local_reclaim(table: &Table<'_>, found: &mut Findings) -> Reclaim {
         value.wrong(message, "not for local volumes", help, found);
     }
     Reclaim::Retain
+}
+
+const PREPARATIONS: [(&str, Prepare); 2] =
+    [("create", Prepare::Create), ("expect", Prepare::Expect)];
+
+fn read_prepare(table: &Table<'_>, found: &mut Findings) -> Option<Prepare> {
+    table.get("prepare", found)?.word("way to prepare a directory", &PREPARATIONS, found)
 }
 
 fn csi_reclaim(table: &Table<'_>, found: &mut Findings) -> Reclaim {

@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 62] = [
+const CASES: [Case; 68] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -139,6 +139,15 @@ const CASES: [Case; 62] = [
     case("kept-claims").trouble(destroyed),
     case("kept-claims-refused").trouble(destroyed),
     case("node-missing").first().trouble(node_gone_and_one_cordoned),
+    case("prepare-create").first().more(&["plan.json"]),
+    case("prepare-expect").first(),
+    case("prepare-one-more"),
+    case("prepare-interrupted").first().trouble(helpers_left_over),
+    case("prepare-forbidden").first().trouble(namespace_admits_little),
+    case("destroy-with-a-helper-left")
+        .destroy()
+        .consents(&["cluster.history"])
+        .trouble(one_helper_left),
     case("volume-released").trouble(claim_lost_with_its_pod),
     case("stale-claims").trouble(claim_left_over),
     case("claims-without-their-founders").trouble(founders_lost),
@@ -306,6 +315,50 @@ fn claim_lost_with_its_pod(sandbox: &Sandbox, _: &Stack) {
         cluster.delete(&within(Kind::Pod, "history-data-1"));
     });
     rest(sandbox, 20);
+}
+
+/// An apply was stopped among its helpers: one has done its work, one is at it, one has failed; and one is
+/// there of a tier that is called otherwise by now.
+fn helpers_left_over(sandbox: &Sandbox, stack: &Stack) {
+    create(sandbox, ObjectKey::global(Kind::Namespace, "tsdb"), json!({}));
+    sandbox.disturb(|cluster| cluster.fill_directory("worker-3", "/mnt/iotdb/config", "system"));
+    let manifests = helpers(&plan(sandbox, stack));
+    for (key, manifest) in &manifests {
+        let config = manifest.to_string().contains("/mnt/iotdb/config");
+        if manifest.to_string().contains("worker-2") || !config {
+            continue;
+        }
+        create(sandbox, key.clone(), manifest.clone());
+    }
+    rest(sandbox, 120);
+    let (key, manifest) =
+        manifests.iter().find(|(_, it)| it.to_string().contains("worker-2")).unwrap();
+    create(sandbox, key.clone(), manifest.clone());
+    let (_, mut other) = manifests.last().unwrap().clone();
+    other["metadata"]["name"] = json!("prepare-ssd-worker-1-of-before");
+    create(sandbox, within(Kind::Job, "prepare-ssd-worker-1-of-before"), other);
+}
+
+/// The helpers a plan makes, by name.
+fn helpers(plan: &Plan) -> Vec<(ObjectKey, Value)> {
+    let made = plan.steps.values().filter_map(|step| match &step.action {
+        Action::Create { object, manifest } if object.kind == Kind::Job => {
+            Some((object.clone(), manifest.clone()))
+        }
+        _ => None,
+    });
+    made.collect()
+}
+
+fn namespace_admits_little(sandbox: &Sandbox, _: &Stack) {
+    let labels = json!({ "pod-security.kubernetes.io/enforce": "baseline" });
+    let namespace = ObjectKey::global(Kind::Namespace, "tsdb");
+    create(sandbox, namespace, json!({ "metadata": { "labels": labels } }));
+}
+
+fn one_helper_left(sandbox: &Sandbox, stack: &Stack) {
+    let (key, manifest) = helpers(&plan(sandbox, stack)).remove(0);
+    create(sandbox, key, manifest);
 }
 
 fn node_gone_and_one_cordoned(sandbox: &Sandbox, _: &Stack) {
