@@ -8,6 +8,9 @@ use crate::object::{Kind, ObjectKey};
 use crate::observed::{EventNote, LiveObject, Observed};
 use crate::plan::job::{self, Directory};
 
+/// What Kubernetes puts before a warning that it gives often, each time in slightly other words.
+const COMBINED: &str = "(combined from similar events): ";
+
 /// How far a Job is.
 pub fn finished(job: &ObjectKey, seen: &Observed) -> Progress {
     let Some(live) = seen.objects.get(job) else {
@@ -36,24 +39,32 @@ fn why(job: &ObjectKey, seen: &Observed) -> Option<String> {
     of_pods.or_else(|| event(seen, |event| is_not_made(event, job)))
 }
 
-/// Why a Job failed, and the way on: the container's own words, else what kept it from running, else
-/// what Kubernetes says of the Job.
+/// Why a Job failed, and the way on. What its container or its mount said is about the directory; all
+/// else kept anybody from looking at it.
 fn failed(job: &ObjectKey, live: &LiveObject, condition: &Value, seen: &Observed) -> String {
-    let of_pods = seen.pods_of(job).find_map(|(_, pod)| exit(pod));
-    let why = of_pods.or_else(|| event(seen, |event| is_of_a_pod(event, job)));
-    let why = why.or_else(|| event(seen, |event| is_not_made(event, job)));
-    let why = why.unwrap_or_else(|| {
-        let text = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
-        format!("{}: {}", text("reason"), text("message"))
-    });
-    let Some(Directory { node, path }) = Directory::of_job(live) else {
-        return format!("{job} failed: {why}");
+    let of_container = seen.pods_of(job).find_map(|(_, pod)| exit(pod));
+    let is_of_mount = |event: &EventNote| is_of_a_pod(event, job) && event.reason == "FailedMount";
+    let of_directory = of_container.or_else(|| event(seen, is_of_mount));
+    let of_anything = || {
+        let not_made = event(seen, |event| is_not_made(event, job));
+        not_made.or_else(|| event(seen, |event| is_of_a_pod(event, job))).unwrap_or_else(|| {
+            let text = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
+            format!("{}: {}", text("reason"), text("message"))
+        })
     };
-    format!(
-        "{path} on {node} is not fit for a volume: {why}. See to it on that node, then plan again: \
-         `mkdir -p {path}` if it is missing; if it is not empty, clear it once nobody needs what is in \
-         it, or name another. Without `prepare` in its tier nothing is done about it"
-    )
+    match (Directory::of_job(live), of_directory) {
+        (Some(Directory { node, path }), Some(why)) => format!(
+            "{path} on {node} is not fit for a volume: {why}. See to it on that node, then plan again: \
+             `mkdir -p {path}` if it is missing; if it is not empty, clear it once nobody needs what \
+             is in it, or name another. Without `prepare` in its tier nothing is done about it"
+        ),
+        (Some(Directory { node, path }), None) => format!(
+            "nobody could look at {path} on {node}: {}. Mend that and plan again; or do it by hand, \
+             `mkdir -p {path}` on that node, and leave out `prepare`",
+            of_anything()
+        ),
+        (None, why) => format!("{job} failed: {}", why.unwrap_or_else(of_anything)),
+    }
 }
 
 /// The last words of a pod whose container ended otherwise than well.
@@ -70,7 +81,8 @@ fn exit(pod: &LiveObject) -> Option<String> {
 /// The newest warning of a kind, in its own words.
 fn event(seen: &Observed, is_it: impl Fn(&EventNote) -> bool) -> Option<String> {
     let event = seen.events.iter().find(|event| is_it(event))?;
-    Some(format!("{}: {}", event.reason, event.message))
+    let said = event.message.strip_prefix(COMBINED).unwrap_or(&event.message);
+    Some(format!("{}: {said}", event.reason))
 }
 
 fn is_not_made(event: &EventNote, job: &ObjectKey) -> bool {

@@ -250,7 +250,7 @@ fn admitted(
             count_of_directories(volumes.len())
         ),
         format!(
-            "prepare them by hand and leave out `prepare`: {}; or have the namespace admit `{LEVEL}` \
+            "do it by hand and leave out `prepare`: {}; or have the namespace admit `{LEVEL}` \
              (label {ENFORCED})",
             by_hand(volumes.values())
         ),

@@ -9,6 +9,7 @@ use crate::live;
 use crate::stage::Stage;
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
+const LOCAL: &str = include_str!("stacks/local.toml");
 
 #[test]
 fn a_user_without_rights_is_told_which_are_missing() {
@@ -31,6 +32,45 @@ fn a_user_without_rights_is_told_which_are_missing() {
         assert!(unfolded.contains(part), "no `{part}` in: {}", run.text);
     }
     assert!(run.text.lines().all(|line| line.chars().count() <= 100), "{}", run.text);
+}
+
+/// A level that is enforced only once a plan was made is told by the wait for the helper; the Job
+/// controller tries again, so that the run goes on where the namespace admits it in time.
+#[test]
+fn a_helper_that_is_not_admitted_says_so_and_goes_on_once_it_is() {
+    if !live() {
+        return;
+    }
+    let stage = KubernetesStage::enter();
+    let stack = LOCAL.replace("NAME", "admitted").replacen(
+        "kind = \"local\"",
+        "kind = \"local\"\nprepare = \"expect\"",
+        1,
+    );
+    stage.write("stack.toml", &stack);
+    stage.create("/api/v1/namespaces", &json!({ "metadata": { "name": "admitted" } }));
+    assert_eq!(stage.tsinfra(&["plan", "--out", "plan.json"]).code, Some(0));
+    let admit = |level: &str| {
+        let label = json!({ "pod-security.kubernetes.io/enforce": level });
+        let patch = json!({ "metadata": { "labels": label } });
+        stage.edit_as("kubectl-label", &ObjectKey::global(Kind::Namespace, "admitted"), &patch);
+    };
+    admit("restricted");
+    let mut apply = stage.program(&["apply", "plan.json"]);
+    apply.stdout(std::process::Stdio::piped());
+    let mut apply = apply.spawn().expect("the program starts");
+    let out = std::io::BufReader::new(apply.stdout.take().expect("its output"));
+    let mut lines = std::io::BufRead::lines(out).map_while(Result::ok);
+    let mut told = Vec::new();
+    // A word of it, since lines are folded.
+    let why = "\"restricted:latest\"";
+    let said =
+        lines.by_ref().inspect(|line| told.push(line.clone())).any(|line| line.contains(why));
+    admit("privileged");
+    told.extend(lines);
+    let told = told.join("\n");
+    assert!(said, "{told}");
+    assert!(apply.wait().expect("its end").success(), "{told}");
 }
 
 /// The password is a secret's; it reaches the database and nothing else (rule 12).

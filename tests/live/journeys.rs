@@ -44,7 +44,9 @@ macro_rules! journeys {
     };
 }
 
-journeys!(growing, shrinking, keeping, refused, saved, killed, waiting, locked, mended, moved);
+journeys!(
+    growing, shrinking, keeping, prepared, refused, saved, killed, waiting, locked, mended, moved,
+);
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
 const LOCAL: &str = include_str!("stacks/local.toml");
@@ -165,6 +167,38 @@ fn keeping(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.run(&["plan", "--detailed-exitcode"]);
     told.run(&["destroy", "--auto-approve", "--consent", "cluster.db"]);
     told.run(&["destroy", "--auto-approve"]);
+}
+
+/// Directories are prepared by Jobs on their nodes, of which nothing is left; and where the namespace
+/// does not admit those, this is known before anything is done.
+fn prepared(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(LOCAL, "prepared")
+        .replacen("\n\n[storage", "\npaths = [\"/mnt/prepared\"]\n\n[storage", 1)
+        .replace("kind = \"local\"", "kind = \"local\"\nprepare = \"create\"");
+    stage.write("stack.toml", &stack);
+    told.run(&["apply", "--auto-approve"]);
+    told.state("prepared", "prepared");
+    told.run(&["plan", "--detailed-exitcode"]);
+
+    told.remark("a volume to spare, and a namespace that admits no directories of nodes any more");
+    let admit = |level: &str| {
+        let label = json!({ "pod-security.kubernetes.io/enforce": level });
+        let patch = json!({ "metadata": { "labels": label } });
+        stage.edit_as("kubectl-label", &ObjectKey::global(Kind::Namespace, "prepared"), &patch);
+    };
+    admit("baseline");
+    let last = "path = \"/mnt/prepared/ssd\", capacity = \"100Gi\" },\n]";
+    let more = "path = \"/mnt/prepared/ssd\", capacity = \"100Gi\" },\n  \
+                { node = \"worker-1\", path = \"/mnt/prepared/ssd-2\", capacity = \"100Gi\" },\n]";
+    stage.write("stack.toml", &stack.replacen(last, more, 1));
+    told.run(&["apply", "--auto-approve"]);
+
+    told.remark("it admits them again");
+    admit("privileged");
+    told.run(&["apply", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["destroy", "--auto-approve", "--consent", "cluster.db"]);
+    told.state("prepared", "prepared");
 }
 
 /// What is not carried out yet, or never, is refused with the reason.

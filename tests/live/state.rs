@@ -12,6 +12,7 @@ fn scope(stack: &str, namespace: &str) -> Scope {
         Kind::Lease,
         Kind::Service,
         Kind::PodDisruptionBudget,
+        Kind::Job,
         Kind::StatefulSet,
         Kind::PersistentVolumeClaim,
         Kind::Pod,

@@ -138,7 +138,9 @@ fn a_helper_that_is_not_admitted_says_so() {
     });
     let outcome = run(&world, &again);
     let why = "violates PodSecurity \"restricted:latest\": hostPath volumes (volume \"directory\")";
-    assert!(ends(&outcome).iter().all(|end| end.contains(why)), "{outcome:#?}");
+    let is_told =
+        |end: &String| end.contains(why) && end.contains("do it by hand, `mkdir -p /mnt/");
+    assert!(ends(&outcome).iter().all(is_told), "{outcome:#?}");
     assert_eq!(volumes(&world), 0);
 }
 
