@@ -12,6 +12,7 @@ pub mod faulty;
 pub mod forecast;
 pub mod matrix;
 mod mischief;
+mod reading;
 pub mod rules;
 pub mod scene;
 pub mod soak;

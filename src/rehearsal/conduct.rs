@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use db_engine::engine::MemberState;
 use serde_json::Value;
 
-use super::rules::pod_parts;
+use super::reading::pod_parts;
 use super::scene::Deed;
 use crate::inventory::Inventory;
 use crate::lock::{REQUEST, TERM};

@@ -10,7 +10,7 @@ use super::way::Way;
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::parts::PartAddress;
-use crate::stack::{Move, Stack, TierKind};
+use crate::stack::{Move, Prepare, Stack, TierKind};
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl Operation {
     }
 }
 
-/// A world with what a stack expects to find.
+/// A world with what a stack expects to find; directories it has made are not there yet.
 pub fn furnished(stack: &Stack) -> Cluster {
     let mut furniture = Furniture::of(stack);
     // One machine more than the first members need, for the one that is added.
@@ -118,7 +118,15 @@ pub fn furnished(stack: &Stack) -> Cluster {
     }
     let sandbox = Sandbox::in_memory();
     sandbox.furnish(&furniture);
-    sandbox.snapshot()
+    let mut cluster = sandbox.snapshot();
+    for tier in stack.storage.values().filter(|tier| tier.prepare == Some(Prepare::Create)) {
+        if let TierKind::Local(volumes) = &tier.kind {
+            for volume in volumes {
+                cluster.lose_directory(&volume.node, &volume.path);
+            }
+        }
+    }
+    cluster
 }
 
 /// The world after a stack was applied to it.

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::reading::{
+    claim_of, domain, has_left, holds_data, is_member, is_ready, label, pod_parts, pods_of, text,
+};
 use crate::inventory::Inventory;
 use crate::lock::Lock;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_STACK, LABEL_TIER, ObjectKey, at};
@@ -38,7 +41,9 @@ pub struct Rules {
     foreign: BTreeMap<ObjectKey, Arc<Value>>,
     /// Tiers whose claims must stay.
     keeping: BTreeSet<String>,
-    /// Claims of such tiers, with their uids and volumes.
+    /// Tiers whose directories are prepared.
+    prepared: BTreeSet<String>,
+    /// Claims of tiers that keep, with their uids and volumes.
     kept: BTreeMap<ObjectKey, (String, String)>,
     /// Claims whose deletion was begun as that of a member that has left.
     let_go: BTreeSet<ObjectKey>,
@@ -77,10 +82,12 @@ impl Rules {
             moved.filter(|from| stack.after_moves(from).is_some_and(|to| keeping.contains(&to)));
         let made = keeping.iter().map(|tier| names.made(tier));
         let keeping = keeping.iter().chain(moved).cloned().chain(made);
+        let prepared = stack.storage.values().filter(|tier| tier.prepare.is_some());
         let mut rules = Self {
             stack: stack.name.clone(),
             namespace: stack.namespace.clone(),
             keeping: keeping.map(|tier| tier.name().to_owned()).collect(),
+            prepared: prepared.map(|tier| tier.name.clone()).collect(),
             ..Self::default()
         };
         rules.remember_foreign(cluster, |key| {
@@ -140,7 +147,10 @@ impl Rules {
             self.lock_is_held(cluster, actor, object);
         }
         match action {
-            Action::Create { .. } => self.creation(cluster, object),
+            Action::Create { manifest, .. } => {
+                self.creation(cluster, object);
+                self.volume_comes(cluster, object, manifest);
+            }
             Action::Update { manifest, .. } => self.update(cluster, actor, object, manifest),
             Action::Delete { .. } => self.deletion(cluster, actor, object),
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
@@ -209,13 +219,37 @@ impl Rules {
 
     /// What is made stands on the record before.
     fn creation(&mut self, cluster: &Cluster, object: &ObjectKey) {
-        if object.kind == Kind::Namespace || self.recordless {
+        if matches!(object.kind, Kind::Namespace | Kind::Job) || self.recordless {
             return;
         }
         let record = cluster.get(&Inventory::key(&self.namespace, &self.stack));
         let on_record = record.and_then(|record| Inventory::from_config_map(record).ok());
         if !on_record.is_some_and(|record| record.items.contains_key(object)) {
             self.say(format!("intent: {object} is made and does not stand on the record"));
+        }
+    }
+
+    /// A volume of a tier that has its directories prepared comes once there is one, with nothing in it,
+    /// and once nobody is at it any more.
+    fn volume_comes(&mut self, cluster: &Cluster, object: &ObjectKey, manifest: &Value) {
+        let is_prepared = self.prepared.contains(label(manifest, LABEL_TIER));
+        if object.kind != Kind::PersistentVolume || !is_prepared {
+            return;
+        }
+        let node = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
+        let (node, path) = (text(manifest, node), text(manifest, "/spec/local/path"));
+        if !cluster.directories.is_there(node, path) {
+            self.say(format!("prepared: {object} is made and its directory is missing"));
+        }
+        if cluster.directories.first_in(node, path).is_some() {
+            self.say(format!("prepared: {object} is made and its directory is not empty"));
+        }
+        let is_at_it = |pod: &Value| {
+            text(pod, "/spec/nodeName") == node
+                && text(pod, "/spec/volumes/0/hostPath/path") == path
+        };
+        if cluster.of_kind(Kind::Pod).any(|(_, pod)| is_at_it(pod)) {
+            self.say(format!("prepared: {object} is made while a helper is at its directory"));
         }
     }
 
@@ -494,77 +528,4 @@ impl Rules {
         claim.is_some()
             && claims.any(|(_, live)| self.is_ours(live) && at(live, "/metadata/uid") == claim)
     }
-}
-
-/// What restarts members when it differs and the server fills in nothing: images, resources, and
-/// variables with a value.
-pub(super) fn pod_parts(set: &Value) -> Vec<Value> {
-    let containers = at(set, "/spec/template/spec/containers").and_then(Value::as_array);
-    let mut parts = Vec::new();
-    for container in containers.into_iter().flatten() {
-        parts.extend(["image", "resources"].map(|part| container[part].clone()));
-        let env = container["env"].as_array().into_iter().flatten();
-        parts.extend(env.filter(|one| one.get("value").is_some()).cloned());
-    }
-    parts
-}
-
-/// Whether the database of a StatefulSet lists its member of that ordinal.
-fn is_member(cluster: &Cluster, set: &ObjectKey, ordinal: u64) -> bool {
-    let namespace = set.namespace.as_deref().unwrap_or_default();
-    let of = cluster.get(set).map(|set| label(set, LABEL_CLUSTER)).unwrap_or_default();
-    let database = cluster.databases.get(&format!("{namespace}/{of}"));
-    let host = format!("{}-{ordinal}", set.name);
-    database.is_some_and(|sim| sim.lists_host(&host, cluster.clock_ms))
-}
-
-/// Whether a claim is above all members its StatefulSet is to have, and its database lists none of it.
-fn has_left(cluster: &Cluster, claim: &ObjectKey) -> bool {
-    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.name.rsplit('-').next()) else {
-        return false;
-    };
-    let Some(live) = cluster.get(&set) else { return false };
-    let replicas = live["spec"]["replicas"].as_u64().unwrap_or(1);
-    let ordinal: u64 = ordinal.parse().unwrap_or_default();
-    ordinal >= replicas && !is_member(cluster, &set, ordinal)
-}
-
-/// The claim a volume was bound to.
-fn claim_of(volume: &Value) -> Option<ObjectKey> {
-    let part = |name: &str| at(volume, &format!("/spec/claimRef/{name}"))?.as_str();
-    Some(ObjectKey::within(Kind::PersistentVolumeClaim, part("namespace")?, part("name")?))
-}
-
-fn holds_data(volume: &Value) -> bool {
-    matches!(text(volume, "/status/phase"), "Bound" | "Released" | "Failed")
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    at(value, pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn label<'a>(value: &'a Value, name: &str) -> &'a str {
-    let labels = at(value, "/metadata/labels");
-    labels.and_then(|labels| labels.get(name)?.as_str()).unwrap_or_default()
-}
-
-/// The quorum domain of a StatefulSet's members.
-fn domain(set: &Value) -> &str {
-    let labels = at(set, "/spec/template/metadata/labels");
-    labels.and_then(|labels| labels.get(LABEL_DOMAIN)?.as_str()).unwrap_or_default()
-}
-
-fn pods_of<'a>(cluster: &'a Cluster, set: &'a ObjectKey) -> impl Iterator<Item = &'a Value> {
-    let of_set = |key: &ObjectKey| {
-        let rest = key.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
-        key.namespace == set.namespace && rest.is_some_and(|rest| rest.parse::<u32>().is_ok())
-    };
-    cluster.of_kind(Kind::Pod).filter(move |(key, _)| of_set(key)).map(|(_, pod)| pod)
-}
-
-fn is_ready(pod: &Value) -> bool {
-    let conditions = at(pod, "/status/conditions").and_then(Value::as_array);
-    let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
-    at(pod, "/metadata/deletionTimestamp").is_none()
-        && conditions.is_some_and(|all| all.iter().any(ready))
 }

@@ -89,6 +89,35 @@ nodes = 2
 storage = { tier = "vault", size = "20Gi" }
 "#;
 
+const DIRECTORIES: &str = r#"
+[stack]
+name = "pair"
+paths = ["/mnt"]
+[target]
+sandbox = true
+[storage.disk]
+kind = "local"
+prepare = "create"
+volumes = [
+  { node = "worker-1", path = "/mnt/a", capacity = "20Gi" },
+  { node = "worker-2", path = "/mnt/b", capacity = "20Gi" },
+]
+[cluster.one]
+engine = "iotdb"
+version = "2.0.5"
+[cluster.one.iotdb]
+schema_replication = 1
+data_replication = 1
+[cluster.one.pool.config]
+role = "control"
+nodes = 1
+storage = { tier = "disk", size = "5Gi" }
+[cluster.one.pool.data]
+role = "mixed"
+nodes = 1
+storage = { tier = "disk", size = "20Gi" }
+"#;
+
 fn read(text: &str) -> Stack {
     tsinfra::stack::read("pair", text)
         .unwrap_or_else(|wrong| panic!("{}", wrong.render(false, 100)))
@@ -107,6 +136,8 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
             let fewer = read(&PAIR.replacen("nodes = 2", "nodes = 1", 1));
             let heavier = read(&PAIR.replace("nodes =", "resources = { cpu = \"3\" }\nnodes ="));
             let none = read(PAIR.split("[cluster").next().unwrap());
+            let directories = read(DIRECTORIES);
+            let bare = matrix::furnished(&directories);
             let (apply, destroy) = (Purpose::Apply, Purpose::Destroy);
             let all = [
                 ("create", &empty, &stack, apply),
@@ -116,6 +147,7 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
                 ("destroy what is protected", &created, &guarded, destroy),
                 ("drop a cluster", &created, &none, apply),
                 ("scale in", &created, &fewer, apply),
+                ("prepare", &bare, &directories, apply),
                 ("create without storage", &without_storage(&empty), &stack, apply),
             ];
             let mut operations = BTreeMap::new();

@@ -40,7 +40,14 @@ pub(crate) fn all() -> &'static [Operation] {
             let stack = stack.unwrap_or_else(|wrong| panic!("{}", wrong.render(false, 100)));
             block_on(operations(name, &stack))
         };
-        STACKS.into_iter().flat_map(of_stack).collect()
+        let local =
+            STACKS[1].1.replace("kind    = \"local\"", "kind = \"local\"\nprepare = \"create\"");
+        // Once they are there, prepared directories are as any.
+        let comes = |operation: &Operation| {
+            [": create", ": scale out"].iter().any(|end| operation.name.ends_with(end))
+        };
+        let prepared = of_stack(("iotdb-local, prepared", &local)).into_iter().filter(comes);
+        STACKS.into_iter().flat_map(of_stack).chain(prepared).collect()
     })
 }
 

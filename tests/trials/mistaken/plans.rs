@@ -82,6 +82,20 @@ pub(super) fn all() -> Vec<Mistake> {
             no_order(plan);
             no_expectations(plan);
         }),
+        of("volumes come before their directories", "prepare", "directory is missing", |plan| {
+            steps_on(plan, Kind::PersistentVolume).for_each(|step| step.after.clear());
+        }),
+        of("helpers are not waited for", "prepare", "directory is missing", |plan| {
+            plan.steps.retain(|_, step| !matches!(step.action, Action::Retire { .. }));
+            let helpers: BTreeSet<StepId> =
+                plan.steps.keys().filter(|id| id.0.starts_with("create/Job/")).cloned().collect();
+            steps_on(plan, Kind::PersistentVolume).for_each(|step| step.after = helpers.clone());
+            change_waits(plan, |until| matches!(until, Until::Finished { .. }));
+            mend(plan);
+        }),
+        of("a helper that goes is gone", "prepare", "a helper is at its directory", |plan| {
+            change_waits(plan, |until| matches!(until, Until::PodsGone { .. }));
+        }),
         of("waits have no end", "create without storage", "rule 13: ", |plan| {
             plan.steps.values_mut().for_each(|step| step.limit_seconds = 1 << 40);
         }),
