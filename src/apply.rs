@@ -3,6 +3,7 @@
 
 pub mod event;
 pub mod expect;
+mod growth;
 pub mod hold;
 pub mod identity;
 pub mod jobs;

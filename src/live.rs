@@ -11,6 +11,7 @@ mod database;
 mod errors;
 mod listing;
 mod look;
+mod orphan;
 mod ownership;
 mod perform;
 mod preview;

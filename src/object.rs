@@ -169,6 +169,11 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+/// The number at the end of a member's or a claim's name.
+pub fn ordinal(name: &str) -> Option<u32> {
+    name.rsplit_once('-')?.1.parse().ok()
+}
+
 impl ObjectKey {
     /// An object of a kind that lives in namespaces.
     pub fn within(kind: Kind, namespace: &str, name: impl Into<String>) -> Self {

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod drift;
+pub mod growth;
 pub mod job;
 pub mod labels;
 pub mod saved;
@@ -194,6 +195,9 @@ pub struct Change {
     pub fields: Vec<FieldChange>,
 }
 
+/// Why an object is created, where nothing more is to be said of it.
+pub const NOT_THERE: &str = "the stack declares it and it is not there";
+
 /// What happens to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -204,6 +208,8 @@ pub enum Operation {
     Update,
     /// Removed.
     Delete,
+    /// Made anew around the members and the data there are, which stay as they are.
+    Replace,
     /// Left as it is by a destroy, because it holds data to keep.
     Keep,
     /// Taken over as it is.
@@ -267,6 +273,8 @@ pub struct Summary {
     pub change: usize,
     /// Objects deleted.
     pub destroy: usize,
+    /// Objects made anew around what they hold together.
+    pub replace: usize,
     /// Objects taken over.
     pub adopt: usize,
     /// Objects let go.
@@ -338,6 +346,7 @@ impl Plan {
             add: count(Operation::Create),
             change: count(Operation::Update),
             destroy: count(Operation::Delete),
+            replace: count(Operation::Replace),
             adopt: count(Operation::Adopt),
             forget: count(Operation::Forget),
             steps: self.steps.len(),

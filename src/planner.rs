@@ -7,12 +7,14 @@ pub mod condemned;
 pub mod directories;
 pub mod draft;
 pub mod drift;
+pub mod growth;
 pub mod guards;
 pub mod immutable;
 pub mod kept;
 pub mod managers;
 pub mod objects;
 pub mod order;
+pub mod orphans;
 pub mod ownership;
 pub mod parts;
 pub mod preparing;
@@ -95,6 +97,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
         Purpose::Apply => {
             guards::names(input, &mut draft);
             guards::shape(input, &mut draft);
+            orphans::check(input, &mut draft);
             tiers::classes(input, &mut draft);
             tiers::volumes(input, &mut draft);
             directories::check(input, &mut draft);
@@ -105,6 +108,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             claims::tell_leaving(input, &mut draft);
             condemned::tell_left(input, &mut draft);
             objects::changes(input, &mut draft);
+            growth::claims(input, &mut draft);
             tiers::shared_machines(input, &mut draft);
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);

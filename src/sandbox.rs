@@ -66,6 +66,7 @@ use crate::inventory::Inventory;
 use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
 use crate::plan::change::Change;
+use crate::plan::growth;
 use crate::plan::labels;
 use crate::plan::step::Action;
 use crate::plan::volume;
@@ -262,6 +263,11 @@ impl Cluster {
         api::edit(self, key, manager, patch).map_err(Refused::from)
     }
 
+    /// What another tool does that deletes a StatefulSet from around its members; fine if it is gone.
+    pub fn orphan(&mut self, set: &ObjectKey) {
+        api::begin_release(self, set);
+    }
+
     /// What another tool does that deletes an object; fine if it is gone.
     pub fn delete(&mut self, key: &ObjectKey) {
         if self.get(key).is_some() {
@@ -317,6 +323,12 @@ impl World for Sandbox {
                 databases::say(cluster, database, member, statement)
             }
             Action::Retire { job, labels } => api::retire(cluster, job, labels),
+            Action::Expand { claim, uid, volume, to, .. } => {
+                api::amend(cluster, claim, |live| growth::expand(claim, live, uid, volume, to))
+            }
+            Action::Orphan { object, uid, generation } => {
+                api::orphan(cluster, object, uid, *generation)
+            }
             Action::Await => Ok(()),
         })
     }

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::plan::step::Until;
 use crate::wording::count;
 
-use super::{jobs, pods};
+use super::{growth, jobs, pods};
 
 /// How far a step is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,9 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
             events_in,
             ..Scope::default()
         },
+        Until::Expanded { claim, .. } => {
+            Scope { gets: vec![claim.clone()], events_in, ..Scope::default() }
+        }
         Until::Gone { object } | Until::Heard { object } => {
             Scope { gets: vec![object.clone()], ..Scope::default() }
         }
@@ -85,10 +88,11 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
         Until::Released { claim, volume } => released(claim, volume, seen),
         Until::Left { cluster, address, id } => left(cluster, address, *id, seen),
         Until::Joined { cluster, addresses } => joined(cluster, addresses, seen),
+        Until::Expanded { claim, size } => growth::expanded(claim, size, seen),
     }
 }
 
-fn going(done: usize, of: usize, why: Vec<String>) -> Progress {
+pub(super) fn going(done: usize, of: usize, why: Vec<String>) -> Progress {
     let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
     Progress::Going { done: number(done), of: number(of), why }
 }

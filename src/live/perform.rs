@@ -8,12 +8,14 @@ use crate::live::amend::{Absence, Amend};
 use crate::live::database;
 use crate::live::errors::{Asked, Trouble};
 use crate::live::listing::{live_object, managers};
+use crate::live::orphan::orphan;
 use crate::live::ownership::{Keep, settle};
 use crate::live::request::{Link, asked};
 use crate::live::write::{Run, apply, conflicts, create, delete, is_another_object};
 use crate::object::{FIELD_MANAGER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::change::Change;
+use crate::plan::growth;
 use crate::plan::job;
 use crate::plan::labels;
 use crate::plan::step::Action;
@@ -49,6 +51,11 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
             database::say(link, database, &member.name, statement).await
         }
         Action::Retire { job, labels } => retire(link, job, labels).await,
+        Action::Expand { claim: key, uid, volume, to, .. } => {
+            let due = |live: &Value| growth::expand(key, live, uid, volume, to);
+            Amend { link, key, due }.run(&format!("expanding {key}"), Absence::Stale).await
+        }
+        Action::Orphan { object, uid, generation } => orphan(link, object, uid, *generation).await,
         Action::Await => Ok(()),
     }
 }

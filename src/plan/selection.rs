@@ -288,6 +288,7 @@ fn about(step: &Step, parts: &Parts) -> BTreeSet<ObjectKey> {
     let mut found: BTreeSet<ObjectKey> = step.action.object().into_iter().cloned().collect();
     match &step.until {
         Until::Said => {}
+        Until::Expanded { claim, .. } => drop(found.insert(claim.clone())),
         Until::Rolled { object, .. }
         | Until::Heard { object }
         | Until::Gone { object }
@@ -318,15 +319,23 @@ fn sets_of<'a>(
 /// kept, or refused.
 fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Option<bool> {
     let is_it = |action: &Action| match action {
-        Action::Create { object, .. } => change.operation == Operation::Create && object == key,
-        Action::Update { object, .. } => change.operation == Operation::Update && object == key,
+        Action::Create { object, .. } => {
+            matches!(change.operation, Operation::Create | Operation::Replace) && object == key
+        }
+        Action::Update { object, .. } | Action::Expand { claim: object, .. } => {
+            change.operation == Operation::Update && object == key
+        }
         Action::Delete { object, .. } | Action::Purge { volume: object, .. } => {
             change.operation == Operation::Delete && object == key
         }
         Action::Relabel { object, .. } => {
             matches!(change.operation, Operation::Adopt | Operation::Forget) && object == key
         }
-        Action::Say { .. } | Action::Hold { .. } | Action::Retire { .. } | Action::Await => false,
+        Action::Say { .. }
+        | Action::Hold { .. }
+        | Action::Retire { .. }
+        | Action::Orphan { .. }
+        | Action::Await => false,
     };
     (change.operation != Operation::Keep).then(|| steps.values().any(|step| is_it(&step.action)))
 }

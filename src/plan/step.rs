@@ -133,6 +133,31 @@ pub enum Action {
         /// Labels it must bear.
         labels: Labels,
     },
+    /// Ask for a larger volume behind a claim (a merge patch that carries uid and version). Carried out
+    /// only while less is asked for, of the very volume the plan has seen.
+    Expand {
+        /// The claim.
+        claim: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+        /// The name of the volume it must be bound to.
+        volume: String,
+        /// The size it asked for when the plan was made, as Kubernetes writes sizes.
+        from: String,
+        /// The size it shall ask for.
+        to: String,
+    },
+    /// Take a StatefulSet away from around its members, which stay as they are, so that one with other
+    /// claims can be made around them (a deletion that orphans what belongs to it, with the uid and the
+    /// version that was read as preconditions).
+    Orphan {
+        /// The StatefulSet.
+        object: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+        /// How often its specification was changed, as the plan saw it.
+        generation: i64,
+    },
     /// Do nothing but wait.
     Await,
 }
@@ -146,6 +171,8 @@ impl Action {
             | Self::Delete { object, .. }
             | Self::Relabel { object, .. }
             | Self::Say { member: object, .. }
+            | Self::Orphan { object, .. }
+            | Self::Expand { claim: object, .. }
             | Self::Hold { volume: object, .. }
             | Self::Purge { volume: object, .. }
             | Self::Retire { job: object, .. } => Some(object),
@@ -160,7 +187,9 @@ impl Action {
         match self {
             Self::Create { object, .. }
             | Self::Update { object, .. }
-            | Self::Relabel { object, .. } => place(object.kind),
+            | Self::Relabel { object, .. }
+            | Self::Orphan { object, .. }
+            | Self::Expand { claim: object, .. } => place(object.kind),
             Self::Await => 100,
             Self::Say { .. } => 120,
             Self::Hold { .. } => 150,
@@ -340,6 +369,13 @@ pub enum Until {
         address: String,
         /// The engine's own id of it; started again, it is another one.
         id: i64,
+    },
+    /// The claim's volume has at least this size, and so has the file system on it.
+    Expanded {
+        /// The claim.
+        claim: ObjectKey,
+        /// The size, as Kubernetes writes sizes.
+        size: String,
     },
     /// The database lists each of these members as running.
     Joined {

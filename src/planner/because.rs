@@ -60,7 +60,8 @@ fn renamed(field: &FieldChange) -> Option<String> {
 
 /// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;
 /// what stands in others follows from the resources.
-const TOPICS: [(&str, &str); 9] = [
+const TOPICS: [(&str, &str); 10] = [
+    (".volumeClaimTemplates[0].spec.resources", "storage of another size"),
     (".volumeClaimTemplates", "other storage"),
     (".containers[name=", "other resources"),
     (".image", "another image"),

@@ -2,8 +2,8 @@
 
 use db_engine::cluster::Role;
 
-use super::PlanInput;
 use super::draft::PlanDraft;
+use super::{PlanInput, orphans};
 use crate::desired::DesiredPool;
 use crate::object::{CLAIM, Kind, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -51,8 +51,12 @@ fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
 /// A claim above the highest member is of a member that left: the next one of that ordinal would
 /// wake up with its data. Unless the database still lists that member: then it only sleeps.
 fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool) {
-    let Some(live) = input.observed.objects.get(&pool.set) else { return };
-    let has = live.number("/spec/replicas").unwrap_or(0);
+    let alone = orphans::of_set(input, &pool.set);
+    let has = match input.observed.objects.get(&pool.set) {
+        Some(live) => live.number("/spec/replicas").unwrap_or(0),
+        None if alone.is_empty() => return,
+        None => i64::from(orphans::members(&alone)),
+    };
     for (key, _) in of_pool(input, &pool.set) {
         let ordinal = key.ordinal().unwrap_or(0);
         if i64::from(ordinal) < has || ordinal >= pool.replicas() {
@@ -60,6 +64,8 @@ fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, po
         }
         match is_listed(input, cluster, pool, ordinal) {
             Some(true) => {}
+            // Whoever was lost while its StatefulSet was away must come back without being asked for.
+            None if !alone.is_empty() => {}
             Some(false) => plan.block(
                 key,
                 "stale-claim",

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::PlanInput;
 use super::draft::PlanDraft;
+use super::{PlanInput, orphans};
 use crate::inventory::Item;
 use crate::object::ObjectKey;
 use crate::plan::drift::{Drift, What};
@@ -16,9 +16,12 @@ pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (key, change) in &mut plan.changes {
         match (change.operation, found.get(key).map(|drift| drift.what)) {
             (Operation::Create, Some(What::Deleted)) => {
-                change.because = "it was deleted outside of tsinfra".to_owned();
+                change.because = match change.because == orphans::BECAUSE {
+                    true => orphans::BECAUSE_DELETED.to_owned(),
+                    false => "it was deleted outside of tsinfra".to_owned(),
+                };
             }
-            (Operation::Update, what) => {
+            (Operation::Update | Operation::Replace, what) => {
                 if let Some(drift) = changed(input, key, change, what) {
                     found.insert(key.clone(), drift);
                 }

@@ -43,7 +43,7 @@ pub fn fixed(kind: Kind, path: &str) -> Option<(&'static str, &'static str)> {
     let within = |field: &str| covers(field, path);
     match kind {
         Kind::StatefulSet if within(".spec.volumeClaimTemplates") => Some((
-            "the size and the tier of a pool's claims are fixed when its StatefulSet is made",
+            "a pool's claims are fixed when its StatefulSet is made",
             "put `storage` back as it was; for other storage declare another pool",
         )),
         Kind::StatefulSet

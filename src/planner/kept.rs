@@ -37,8 +37,8 @@ pub fn tell_deferred(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (set, asked) in &input.desired.deferred {
         let Some((_, _, pool)) = input.desired.pool_of(set) else { continue };
         plan.note(format!(
-            "{set} keeps {} for now, though the stack asks for {asked}: nobody can be drained before \
-             the database answers. The next apply goes on.",
+            "{set} keeps {} for now, though the stack asks for {asked}: the others are drained by the next \
+             apply, once the set is whole and the database answers.",
             count(pool.addresses.len(), "member")
         ));
     }
@@ -52,9 +52,10 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// Of a pool without StatefulSet that has claims.
+    /// Of a pool without StatefulSet that has claims, and no members that go on.
     fn of(input: &PlanInput<'a>, pool: &'a DesiredPool) -> Option<Self> {
-        if input.observed.objects.contains_key(&pool.set) {
+        let goes_on = input.observed.pods_of(&pool.set).any(|(_, pod)| !pod.is_leaving());
+        if goes_on || input.observed.objects.contains_key(&pool.set) {
             return None;
         }
         let ours = claims::of_pool(input, &pool.set).into_iter().filter(|(key, live)| {

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, Previewed, because, guards, immutable, managers, restarts};
+use super::growth::{self, Asks};
+use super::{PlanInput, Previewed, because, guards, immutable, managers, orphans, restarts};
 use crate::desired::{Desired, DesiredObject};
 use crate::fields::walk::walk;
 use crate::fields::{self, merge, path::Element, path::Path};
 use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
 use crate::observed::{LiveObject, Observed};
-use crate::plan::{Change, Conflict, FieldChange, Operation};
+use crate::plan::{Change, Conflict, FieldChange, NOT_THERE, Operation};
 use crate::stack::Stack;
 use crate::world::{Draft, Preview};
 
@@ -63,15 +64,21 @@ pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draf
             Some(live)
                 if !may_touch(stack, observed, key, live)
                     || departures(object, live).is_empty() => {}
-            Some(live) => drafts.push(draft(key, object, Some(live.uid().to_owned()))),
+            Some(live) => drafts.push(draft(key, object, Some(live))),
         }
     }
     drafts
 }
 
-/// What Kubernetes is asked of one object.
-pub(super) fn draft(key: &ObjectKey, object: &DesiredObject, uid: Option<String>) -> Draft {
-    Draft { object: key.clone(), manifest: object.manifest.clone(), uid, force: false }
+/// What Kubernetes is asked of one object. Of a StatefulSet's storage it is not: it would refuse that, and
+/// say nothing of the rest.
+pub(super) fn draft(key: &ObjectKey, object: &DesiredObject, live: Option<&LiveObject>) -> Draft {
+    let uid = live.map(|live| live.uid().to_owned());
+    let manifest = match live.filter(|_| key.kind == Kind::StatefulSet) {
+        Some(live) => growth::with_size_of(&object.manifest, &live.value),
+        None => object.manifest.clone(),
+    };
+    Draft { object: key.clone(), manifest, uid, force: false }
 }
 
 fn may_touch(stack: &Stack, observed: &Observed, key: &ObjectKey, live: &LiveObject) -> bool {
@@ -148,9 +155,13 @@ fn creation(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, object
             drifted_by: None,
         });
     });
+    let because = match orphans::of_set(input, key).is_empty() {
+        true => NOT_THERE,
+        false => orphans::BECAUSE,
+    };
     let change = Change {
         operation: Operation::Create,
-        because: "the stack declares it and it is not there".to_owned(),
+        because: because.to_owned(),
         summary: object.summary.clone(),
         fields,
     };
@@ -186,7 +197,11 @@ pub fn changed_fields(
     let none = Vec::new();
     let conflicts = previewed.map_or(&none, |previewed| &previewed.conflicts);
     let mut fields = match stored {
-        Some(after) => differences(&live.value, after, conflicts),
+        Some(after) => {
+            // Of its storage nobody could be asked.
+            let after = growth::with_size_of(after, &object.manifest);
+            differences(&live.value, &after, conflicts)
+        }
         None => {
             let after = merge::applied(&live.value, &object.manifest, ours(live));
             differences(&live.value, &after, conflicts)
@@ -215,7 +230,10 @@ fn update(
     if fields.is_empty() {
         return;
     }
-    let barred = fixed_fields(plan, key, &fields)
+    let asks = growth::asks(key, &fields);
+    let restarts = fields.iter().any(|field| restarts::restarts_members(key, field));
+    let barred = fixed_fields(plan, key, &growth::but_for_the_size(&fields))
+        | growth::refuse(plan, key, asks, restarts)
         | guards::fixed_settings(input, plan, key, live, &fields)
         | restarts::restart(input, plan, key, live, &fields);
     match previewed.map(|previewed| &previewed.result) {
@@ -224,7 +242,7 @@ fn update(
     }
     contested(input, plan, key, conflicts);
     let change = Change {
-        operation: Operation::Update,
+        operation: if asks == Asks::More { Operation::Replace } else { Operation::Update },
         because: because::update(input.stack, key, live, &fields),
         summary: object.summary.clone(),
         fields,

@@ -7,10 +7,10 @@ use db_engine::engine::MemberState;
 
 use super::PlanInput;
 use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
-use super::guards;
 use super::restarts::{self, restarts_members};
 use super::scale_in;
 use super::stuck;
+use super::{growth, guards, orphans};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::object::{Kind, ObjectKey};
@@ -42,6 +42,11 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
     for (name, cluster) in &input.desired.clusters {
         pools(input, plan, name, cluster);
+        for pool in &cluster.pools {
+            if !is(plan, &pool.set, Operation::Replace) {
+                growth::expansions(input, plan, pool, &BTreeSet::new());
+            }
+        }
     }
 }
 
@@ -65,7 +70,10 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
     }
     // A pool that nothing changes may still be coming back from an earlier, interrupted restart: those
     // of its quorum domain wait for it, and it for none of them.
-    let unsettled = |pool: &&DesiredPool| !touched(plan, pool) && !is_rolled(input, pool);
+    // One whose StatefulSet is to be made again around its members is, too.
+    let unsettled = |pool: &&DesiredPool| {
+        !touched(plan, pool) && !is_rolled(input, pool) || orphans::are_of(input, pool)
+    };
     let coming_back: Vec<&DesiredPool> = cluster.pools.iter().filter(unsettled).collect();
     let is_coming_back = |pool: &DesiredPool| coming_back.iter().any(|it| it.set == pool.set);
     let peers = |pool: &DesiredPool, other: &DesiredPool| {
@@ -73,7 +81,8 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
     };
     let mut before: Vec<&DesiredPool> = Vec::new();
     for pool in &cluster.pools {
-        let restarts = is_updated(plan, &pool.set);
+        let restarts = is(plan, &pool.set, Operation::Update);
+        let anew = is(plan, &pool.set, Operation::Replace);
         let earlier = before.iter().filter(|other| !(is_coming_back(pool) && peers(pool, other)));
         let awaited = coming_back.iter().filter(|other| restarts && peers(pool, other));
         let mut after = BTreeSet::new();
@@ -84,14 +93,14 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         after.extend(pool.needs.iter().flat_map(settled));
         after.extend(after_namespace(&pool.set));
         pool_steps(input, plan, (name, cluster), pool, after);
-        if pool.role == Role::Control || restarts {
+        if pool.role == Role::Control || restarts || anew {
             before.push(pool);
         }
     }
 }
 
-fn is_updated(plan: &PlanDraft, set: &ObjectKey) -> bool {
-    plan.changes.get(set).is_some_and(|change| change.operation == Operation::Update)
+fn is(plan: &PlanDraft, set: &ObjectKey, operation: Operation) -> bool {
+    plan.changes.get(set).is_some_and(|change| change.operation == operation)
 }
 
 fn pool_steps(
@@ -263,9 +272,14 @@ fn add(
     limit_seconds: u64,
 ) {
     let Some(object) = input.desired.objects.get(key) else { return };
+    let live = input.observed.objects.get(key);
+    if let (Operation::Replace, Some(live)) = (change.operation, live) {
+        growth::anew(input, plan, (key, object, live), after, (until, limit_seconds));
+        return;
+    }
     let manifest = object.manifest.clone();
     let because = change.because.clone();
-    let (id, verb, action, expects) = match (change.operation, input.observed.objects.get(key)) {
+    let (id, verb, action, expects) = match (change.operation, live) {
         (Operation::Create, _) => (
             create_id(key),
             "create",
@@ -290,7 +304,10 @@ fn add(
         (false, true) => Risk::Exposes,
         (false, false) => Risk::None,
     };
-    let title = format!("{verb} {key}");
+    let title = match orphans::of_set(input, key).is_empty() {
+        true => format!("{verb} {key}"),
+        false => format!("{verb} {key} around its members"),
+    };
     let mut expects = vec![expects];
     if restarts {
         let ready = restarts::ready_before_restart(input, key);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::draft::PlanDraft;
+use super::growth::{self, Asks};
 use super::{PlanInput, guards, immutable, objects, parts, record};
 use crate::desired::Desired;
 use crate::fields;
@@ -34,7 +35,7 @@ pub fn drafts(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Draf
     let there = desired.objects.iter().filter_map(|(key, object)| {
         let live = observed.objects.get(key)?;
         let is_to_be_had = is_to_be_had(stack, observed, key, live);
-        is_to_be_had.then(|| objects::draft(key, object, Some(live.uid().to_owned())))
+        is_to_be_had.then(|| objects::draft(key, object, Some(live)))
     });
     there.collect()
 }
@@ -133,7 +134,10 @@ fn refusals(
         }
         _ => {}
     }
-    let found = immutable::reasons(key.kind, fields);
+    let (of_all, of_the_rest) = (fields, growth::but_for_the_size(fields));
+    // Whoever asks for more storage gets it with the next apply.
+    let grows = growth::asks(key, fields) == Asks::More;
+    let found = immutable::reasons(key.kind, if grows { &of_the_rest } else { of_all });
     for (reason, fixed) in &found {
         plan.block(
             key,

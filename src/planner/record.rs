@@ -28,11 +28,14 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
         let item = record.items.entry(object.clone()).or_default();
         match step.action {
             Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
-            Action::Delete { .. } | Action::Purge { .. } => item.going = true,
+            Action::Delete { .. } | Action::Purge { .. } | Action::Orphan { .. } => {
+                item.going = true;
+            }
             Action::Hold { .. }
             | Action::Relabel { .. }
             | Action::Say { .. }
             | Action::Retire { .. }
+            | Action::Expand { .. }
             | Action::Await => {}
         }
     }

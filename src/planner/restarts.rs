@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use db_engine::engine::MemberState;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims};
+use super::{PlanInput, claims, orphans};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -83,7 +83,7 @@ pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Objec
         .quorum_peers(pool)
         .filter(|peer| match input.observed.objects.get(&peer.set) {
             Some(live) => peer.set != *set || is_whole(live),
-            None => false,
+            None => orphans::are_of(input, peer),
         })
         .map(|peer| peer.set.clone())
         .collect()

@@ -16,8 +16,8 @@ use crate::desired::{DesiredCluster, DesiredPool, members};
 use crate::fields;
 use crate::object::{CLAIM, Kind, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
-use crate::plan::Change;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::{Change, Operation};
 use crate::stack::{Cluster, Pool};
 use crate::wording::count;
 
@@ -218,11 +218,13 @@ pub fn steps(
 ) -> bool {
     let Some(live) = input.observed.objects.get(&pool.set) else { return false };
     let Some(shrinking) = Shrinking::of(input, name, pool, live) else { return false };
-    if change.fields.iter().any(|field| restarts_members(&pool.set, field)) {
+    let restart = change.fields.iter().any(|field| restarts_members(&pool.set, field));
+    if restart || change.operation != Operation::Update {
+        let meanwhile = if restart { "those that stay restart" } else { "their set is made anew" };
         plan.block(
             input.stack.pool_address(name, &pool.name),
             "scale-in",
-            "members would leave while those that stay restart",
+            format!("members would leave while {meanwhile}"),
             format!("set nodes = {} and apply the rest first, then lower it", shrinking.has),
         );
     }

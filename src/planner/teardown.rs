@@ -7,7 +7,7 @@ use super::condemned::{self, is_condemned};
 use super::draft::{PlanDraft, delete_id};
 use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, delete, removed, storage_down};
-use super::{PlanInput, objects};
+use super::{PlanInput, objects, orphans};
 use crate::object::{
     ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, LABEL_STACK, ObjectKey,
 };
@@ -150,11 +150,11 @@ fn cluster_down(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, beca
     let mut data: BTreeSet<StepId> =
         sets.iter().filter(|(_, live)| !is_control(live)).map(|(key, _)| delete_id(key)).collect();
     let orphans = orphaned_pods(input, cluster, &sets);
+    let storing = orphans.iter().filter(|(_, domain)| *domain != DOMAIN_CONTROL);
+    data.extend(storing.map(|(set, _)| stopped_id(set)));
     for (set, domain) in &orphans {
-        wait_for_pods(plan, set, because);
-        if domain != DOMAIN_CONTROL {
-            data.insert(stopped_id(set));
-        }
+        let after = if domain == DOMAIN_CONTROL { data.clone() } else { BTreeSet::new() };
+        pods_down(input, plan, set, because, &after);
     }
     for (key, live) in &sets {
         let after = if is_control(live) { data.clone() } else { BTreeSet::new() };
@@ -178,8 +178,9 @@ fn is_control(live: &LiveObject) -> bool {
         == Some(DOMAIN_CONTROL)
 }
 
-/// Pools whose StatefulSet is gone while pods of it still stop, with their quorum domain: an
-/// earlier destroy was interrupted there. Pods of one that is there and was let go stay with it.
+/// Pools whose StatefulSet is gone while pods of it are there, with their quorum domain: an earlier destroy
+/// was interrupted there, or it was taken away from around them. Pods of one that is there and was let go
+/// stay with it.
 fn orphaned_pods(
     input: &PlanInput<'_>,
     cluster: &str,
@@ -203,13 +204,30 @@ fn stopped_id(set: &ObjectKey) -> StepId {
     StepId(format!("stopped/{set}"))
 }
 
-fn wait_for_pods(plan: &mut PlanDraft, set: &ObjectKey, because: &str) {
+/// Waits for pods that stop with their StatefulSet, and deletes those that would go on without it.
+fn pods_down(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    set: &ObjectKey,
+    because: &str,
+    after: &BTreeSet<StepId>,
+) {
+    let mut deleted: BTreeSet<StepId> = BTreeSet::new();
+    for (key, pod) in orphans::of_set(input, set) {
+        let until = Until::Gone { object: key.clone() };
+        delete(plan, key, pod, because, after.clone(), until, STOP_SECONDS_MIN);
+        deleted.insert(delete_id(key));
+    }
+    wait_for_pods(plan, set, because, deleted);
+}
+
+fn wait_for_pods(plan: &mut PlanDraft, set: &ObjectKey, because: &str, after: BTreeSet<StepId>) {
     let step = Step {
         action: Action::Await,
         title: format!("wait for the last pods of {set}"),
         because: because.to_owned(),
         expects: Vec::new(),
-        after: BTreeSet::new(),
+        after,
         until: Until::PodsGone { object: set.clone() },
         limit_seconds: STOP_SECONDS_MIN,
         risk: Risk::None,

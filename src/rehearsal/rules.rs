@@ -155,7 +155,12 @@ impl Rules {
             Action::Delete { .. } => self.deletion(cluster, actor, object),
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
             Action::Relabel { labels, .. } => self.relabelling(live, object, labels),
-            Action::Hold { .. } | Action::Say { .. } | Action::Retire { .. } | Action::Await => {}
+            Action::Orphan { .. } => self.orphaning(cluster, object),
+            Action::Expand { .. }
+            | Action::Hold { .. }
+            | Action::Say { .. }
+            | Action::Retire { .. }
+            | Action::Await => {}
         }
     }
 
@@ -333,7 +338,11 @@ impl Rules {
             Kind::PersistentVolumeClaim => self.claim_goes(cluster, actor, object, live),
             Kind::Pod => {
                 let known = actor.known.unwrap_or(cluster).get(object);
-                if known.is_some_and(is_ready) {
+                // The end of a cluster is also that of members whose StatefulSet is gone.
+                let is_left_alone = at(live, "/metadata/ownerReferences").is_none();
+                if actor.may_end && is_left_alone {
+                    self.ending.insert(label(live, LABEL_CLUSTER).to_owned());
+                } else if known.is_some_and(is_ready) {
                     self.say(format!("rule 4: {object} is deleted while it is ready"));
                 }
             }
@@ -344,6 +353,21 @@ impl Rules {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Rule 4: of a quorum domain only one pool's members are without their StatefulSet at a time; what is
+    /// lost of them meanwhile nobody makes anew.
+    fn orphaning(&mut self, cluster: &Cluster, object: &ObjectKey) {
+        let Some(live) = cluster.get(object) else { return };
+        let place = (label(live, LABEL_CLUSTER), domain(live));
+        let alone = cluster.of_kind(Kind::Pod).find(|(_, pod)| {
+            self.is_ours(pod)
+                && (label(pod, LABEL_CLUSTER), label(pod, LABEL_DOMAIN)) == place
+                && at(pod, "/metadata/ownerReferences").is_none()
+        });
+        if let Some((pod, _)) = alone {
+            self.say(format!("rule 4: {object} is taken away while {pod} is without its own"));
         }
     }
 
@@ -465,7 +489,9 @@ impl Rules {
                 self.wrong.insert(format!("rule 2: {key} shrinks by a member that is one"));
             }
         }
-        self.replicas = sets;
+        // A set that is made anew around its members is no smaller than the one before.
+        self.replicas.retain(|key, _| pods_of(cluster, key).next().is_some());
+        self.replicas.extend(sets);
     }
 
     /// Once all members of a quorum domain were ready, at most one of them is ever away; and members

@@ -165,6 +165,8 @@ pub(super) fn named(action: &Action) -> String {
         Action::Purge { volume, .. } => format!("purge {volume}"),
         Action::Say { statement, .. } => format!("say {}", statement.text),
         Action::Retire { job, .. } => format!("retire {job}"),
+        Action::Expand { claim, .. } => format!("expand {claim}"),
+        Action::Orphan { object, .. } => format!("orphan {object}"),
         Action::Await => "wait".to_owned(),
     }
 }

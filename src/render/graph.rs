@@ -36,7 +36,9 @@ fn colour(step: &Step) -> &'static str {
         Action::Update { .. }
         | Action::Hold { .. }
         | Action::Relabel { .. }
-        | Action::Say { .. } => "goldenrod",
+        | Action::Say { .. }
+        | Action::Expand { .. }
+        | Action::Orphan { .. } => "goldenrod",
         Action::Delete { .. } | Action::Purge { .. } | Action::Retire { .. } => "firebrick",
         Action::Await => "gray40",
     }

@@ -15,7 +15,7 @@ use crate::plan::{Change, FieldChange, Operation, Plan};
 use crate::stack::Move;
 
 /// Version of the plan JSON: a new minor number only adds, a new major number changes.
-pub const FORMAT_VERSION: &str = "1.2";
+pub const FORMAT_VERSION: &str = "1.3";
 
 /// A plan. Nothing in it is secret: a plan never holds one.
 pub fn plan(plan: &Plan) -> Value {
@@ -48,13 +48,14 @@ fn moved(moved: &Move) -> Value {
     json!({ "previous_address": moved.from, "address": moved.to })
 }
 
-fn actions(operation: Operation) -> [&'static str; 1] {
+fn actions(operation: Operation) -> &'static [&'static str] {
     match operation {
-        Operation::Create => ["create"],
-        Operation::Update => ["update"],
-        Operation::Delete => ["delete"],
-        Operation::Keep | Operation::Forget => ["forget"],
-        Operation::Adopt => ["adopt"],
+        Operation::Create => &["create"],
+        Operation::Update => &["update"],
+        Operation::Delete => &["delete"],
+        Operation::Replace => &["delete", "create"],
+        Operation::Keep | Operation::Forget => &["forget"],
+        Operation::Adopt => &["adopt"],
     }
 }
 
@@ -112,6 +113,8 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Purge { .. } => "purge",
             Action::Say { .. } => "say",
             Action::Retire { .. } => "retire",
+            Action::Expand { .. } => "expand",
+            Action::Orphan { .. } => "orphan",
             Action::Await => "wait",
         },
         "address": step.action.object(),

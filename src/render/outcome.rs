@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::paint::Paint;
+use super::plan::anew;
 use super::text::{count, fold, harmless};
 use crate::apply::Outcome;
 use crate::apply::hold::NotHeld;
@@ -20,10 +21,11 @@ pub fn complete(plan: &Plan, paint: Paint) -> String {
     let sum = plan.summary();
     let mut text = match plan.purpose {
         Purpose::Apply => format!(
-            "\n{} Resources: {} added, {} changed, {} destroyed.\n",
+            "\n{} Resources: {} added, {} changed,{} {} destroyed.\n",
             paint.strong("Apply complete!"),
             sum.add,
             sum.change,
+            anew(sum.replace, "made anew"),
             sum.destroy
         ),
         Purpose::Destroy => format!(

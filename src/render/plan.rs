@@ -8,7 +8,7 @@ use super::steps;
 use super::text::{NAME_MAX, WIDTH, brief, bytes, count, fold, harmless};
 use super::values;
 use crate::object::Kind;
-use crate::plan::{Change, Connection, Operation, Plan, Purpose};
+use crate::plan::{Change, Connection, NOT_THERE, Operation, Plan, Purpose};
 use crate::stack::Move;
 
 /// How much a plan's text shows.
@@ -118,10 +118,11 @@ pub fn place(plan: &Plan) -> String {
     }
 }
 
-const OPERATIONS: [(Operation, &str, &str); 6] = [
+const OPERATIONS: [(Operation, &str, &str); 7] = [
     (Operation::Create, "+", "create"),
     (Operation::Update, "~", "update in place"),
     (Operation::Delete, "-", "destroy"),
+    (Operation::Replace, "-/+", "make anew, pods and volumes kept"),
     (Operation::Keep, ".", "keep"),
     (Operation::Adopt, ">", "take over"),
     (Operation::Forget, "<", "let go"),
@@ -132,6 +133,7 @@ fn sign(operation: Operation, paint: Paint) -> String {
         Operation::Create => paint.added("+"),
         Operation::Update => paint.changed("~"),
         Operation::Delete => paint.removed("-"),
+        Operation::Replace => format!("{}/{}", paint.removed("-"), paint.added("+")),
         Operation::Keep => ".".to_owned(),
         Operation::Adopt => paint.added(">"),
         Operation::Forget => paint.removed("<"),
@@ -169,14 +171,20 @@ fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String
             format!("  {sign} {address}  {}", style.paint.faint(&about)).trim_end()
         )
     };
-    if change.operation == Operation::Update {
+    let tells_why = match change.operation {
+        Operation::Update | Operation::Replace => true,
+        Operation::Create => change.because != NOT_THERE,
+        _ => false,
+    };
+    if tells_why {
         let because = format!("because {}", change.because);
         let _ = writeln!(text, "{}", fold(&because, "      ", "      "));
     }
     if change.operation == Operation::Adopt && !change.fields.is_empty() {
         text.push_str("      the next apply would then change:\n");
     }
-    if matches!(change.operation, Operation::Update | Operation::Adopt) || style.full {
+    let tells_fields = [Operation::Update, Operation::Replace, Operation::Adopt];
+    if tells_fields.contains(&change.operation) || style.full {
         for field in &change.fields {
             for line in values::lines(field, "      ", style.paint) {
                 let _ = writeln!(text, "{line}");
@@ -259,6 +267,11 @@ fn partial(plan: &Plan) -> String {
     format!("\n{}\n", fold(&line, "Note: ", "      "))
 }
 
+/// What is made anew, with the word for it, where anything is: seldom, and then it is to be noticed.
+pub fn anew(number: usize, word: &str) -> String {
+    if number == 0 { String::new() } else { format!(" {number} {word},") }
+}
+
 /// The two lines scripts and people look for at the end.
 pub fn summary(plan: &Plan, paint: Paint) -> String {
     let sum = plan.summary();
@@ -267,7 +280,11 @@ pub fn summary(plan: &Plan, paint: Paint) -> String {
     let deleted = bytes(sum.bytes_deleted);
     let what = match plan.purpose {
         Purpose::Apply | Purpose::Destroy | Purpose::Refresh => {
-            format!("{} to add, {} to change, {} to destroy", sum.add, sum.change, sum.destroy)
+            let anew = anew(sum.replace, "to make anew");
+            format!(
+                "{} to add, {} to change,{anew} {} to destroy",
+                sum.add, sum.change, sum.destroy
+            )
         }
         Purpose::Adopt => format!("{} to take over", sum.adopt),
         Purpose::Forget => format!("{} to let go", sum.forget),

@@ -83,6 +83,9 @@ pub fn until(until: &Until) -> String {
         Until::PodsGone { .. } => "all its members have stopped".to_owned(),
         Until::Released { .. } => "it is gone and its volume is released".to_owned(),
         Until::Left { .. } => "the database lists it no more".to_owned(),
+        Until::Expanded { size, .. } => {
+            format!("its volume and the file system on it have {size}")
+        }
         Until::Joined { addresses, .. } => match addresses.len() {
             1 => "the database lists it as running".to_owned(),
             n => format!("the database lists all {n} as running"),

@@ -16,6 +16,7 @@ use crate::fields::{merge, names, otherwise};
 use crate::object::{FIELD_MANAGER, Kind, Labels, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::change::Change;
+use crate::plan::growth;
 use crate::plan::job;
 
 /// Fields of the metadata that only the server writes; sent ones are dropped.
@@ -195,6 +196,32 @@ pub(super) fn retire(
     job::done(key, live, labels).map_err(Denial::Stale)?;
     begin_deletion(cluster, key);
     Ok(())
+}
+
+/// Takes a StatefulSet away from around its members: it goes once nothing says any more that it belongs to
+/// it; fine if it is gone or on its way already.
+pub(super) fn orphan(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    wanted_uid: &str,
+    generation: i64,
+) -> Result<(), Denial> {
+    let Some(live) = cluster.get(key) else { return Ok(()) };
+    if uid(live) == wanted_uid && leaving(live) {
+        return Ok(());
+    }
+    growth::orphan(key, live, wanted_uid, generation).map_err(Denial::Stale)?;
+    begin_release(cluster, key);
+    Ok(())
+}
+
+/// Marks a StatefulSet that is to go from around its members.
+pub(super) fn begin_release(cluster: &mut Cluster, key: &ObjectKey) {
+    let now = json!(cluster.timestamp());
+    cluster.change("kube-apiserver", key, |value| {
+        put(value, &["metadata", "deletionTimestamp"], now);
+        put(value, &["metadata", "finalizers"], json!(["orphan"]));
+    });
 }
 
 /// Removes an object, or marks it where something has to happen before it may go.

@@ -6,19 +6,22 @@ use sha2::{Digest, Sha256};
 
 use super::api;
 use super::cluster::{Cluster, leaving, uid};
-use super::values::{at, list, map_of, put, text};
+use super::values::{at, list, map_of, put, take, text};
 use crate::fields::hex;
 use crate::object::{Kind, ObjectKey};
 
 /// The manager the built-in controllers write as.
 pub(super) const CONTROLLER: &str = "kube-controller-manager";
+/// The manager that removes what belongs to nobody any more.
+const COLLECTOR: &str = "kube-controller-manager";
 const REVISION: &str = "controller-revision-hash";
 
 /// One pass over every StatefulSet.
 pub(super) fn run(cluster: &mut Cluster) {
     for key in cluster.keys_of(Kind::StatefulSet) {
-        if let Some(held) = cluster.shared(&key) {
+        if let Some(held) = cluster.shared(&key).filter(|held| !leaving(&held.value)) {
             let set = &held.value;
+            adopt(cluster, &key, set);
             Sync { key: &key, set, revision: revision_of(&key, set) }.step(cluster);
         }
     }
@@ -62,6 +65,35 @@ fn members(cluster: &Cluster, set: &Value, key: &ObjectKey) -> Vec<(u64, ObjectK
         .collect();
     found.sort();
     found
+}
+
+/// Takes in pods of a set's name and labels that belong to nobody: those of a set that was deleted from
+/// around them.
+fn adopt(cluster: &mut Cluster, key: &ObjectKey, set: &Value) {
+    let wanted = at(set, "/spec/selector/matchLabels");
+    let is_of = |pod: &ObjectKey, value: &Value| {
+        let labels = at(value, "/metadata/labels");
+        let mut asked = wanted.as_object().into_iter().flatten();
+        let rest = pod.name.strip_prefix(&key.name).and_then(|rest| rest.strip_prefix('-'));
+        pod.namespace == key.namespace
+            && rest.is_some_and(|rest| rest.parse::<u64>().is_ok())
+            && owner_uid(value).is_empty()
+            && !leaving(value)
+            && asked.all(|(name, wanted)| labels.get(name) == Some(wanted))
+    };
+    for pod in cluster.keys_where(Kind::Pod, is_of) {
+        cluster.change(CONTROLLER, &pod, |pod| {
+            put(pod, &["metadata", "ownerReferences"], ownership(key, set));
+        });
+    }
+}
+
+/// What a member says of the set it belongs to.
+fn ownership(key: &ObjectKey, set: &Value) -> Value {
+    json!([{
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "name": key.name,
+        "uid": uid(set), "controller": true, "blockOwnerDeletion": true,
+    }])
 }
 
 /// The uid of the controller that made an object.
@@ -171,11 +203,7 @@ impl Sync<'_> {
         for (label, value) in more {
             put(&mut pod, &["metadata", "labels", label], json!(value));
         }
-        let owner = json!([{
-            "apiVersion": "apps/v1", "kind": "StatefulSet", "name": self.key.name,
-            "uid": uid(self.set), "controller": true, "blockOwnerDeletion": true,
-        }]);
-        put(&mut pod, &["metadata", "ownerReferences"], owner);
+        put(&mut pod, &["metadata", "ownerReferences"], ownership(self.key, self.set));
         put(&mut pod, &["metadata", "generateName"], json!(format!("{}-", self.key.name)));
         put(&mut pod, &["spec", "hostname"], json!(name));
         put(&mut pod, &["spec", "subdomain"], at(self.set, "/spec/serviceName").clone());
@@ -266,8 +294,20 @@ pub(super) fn report(cluster: &mut Cluster) {
     }
 }
 
+/// Lets the members go of sets that are deleted from around them, then the sets.
+fn release(cluster: &mut Cluster) {
+    for key in cluster.keys_where(Kind::StatefulSet, |_, set| leaving(set)) {
+        let Some(held) = cluster.shared(&key) else { continue };
+        for (_, pod) in members(cluster, &held.value, &key) {
+            cluster.change(COLLECTOR, &pod, |pod| take(pod, &["metadata", "ownerReferences"]));
+        }
+        cluster.remove(&key);
+    }
+}
+
 /// Removes pods whose StatefulSet is gone.
 pub(super) fn collect_orphans(cluster: &mut Cluster) {
+    release(cluster);
     let owners = [Kind::StatefulSet, Kind::Job].into_iter().flat_map(|kind| cluster.of_kind(kind));
     let alive: Vec<&str> = owners.map(|(_, owner)| uid(owner)).collect();
     let is_orphan = |_: &ObjectKey, pod: &Value| {

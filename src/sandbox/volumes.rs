@@ -248,16 +248,43 @@ fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
     }
 }
 
+/// The driver grows the volume; then the node of the pod that has it mounted, the file system, as
+/// external-resizer and kubelet do. Storage in trouble grows nothing.
 fn grow(cluster: &mut Cluster, key: &ObjectKey, claim: &Value) {
     let wanted = at(claim, "/spec/resources/requests/storage").clone();
-    let has = milli(text(claim, "/status/capacity/storage"));
-    if milli(wanted.as_str().unwrap_or_default()) > has {
-        let volume = ObjectKey::global(Kind::PersistentVolume, text(claim, "/spec/volumeName"));
-        cluster.change("csi-resizer", &volume, |volume| {
-            put(volume, &["spec", "capacity", "storage"], wanted.clone());
-        });
-        cluster.set_status(key, &["capacity", "storage"], wanted);
+    let asked = milli(wanted.as_str().unwrap_or_default());
+    if asked <= milli(text(claim, "/status/capacity/storage")) {
+        return;
     }
+    let name = ObjectKey::global(Kind::PersistentVolume, text(claim, "/spec/volumeName"));
+    let Some(volume) = cluster.get(&name) else { return };
+    if capacity(volume) < asked {
+        if cluster.trouble.storage_stalls(cluster.clock_ms) {
+            cluster.warn(key, "VolumeResizeFailed", "the storage has no room to grow a volume");
+            return;
+        }
+        cluster.change("csi-resizer", &name, |volume| {
+            put(volume, &["spec", "capacity", "storage"], wanted);
+        });
+        let pending = json!([{
+            "type": "FileSystemResizePending", "status": "True",
+            "message": "Waiting for user to (re-)start a pod to finish file system resize of volume on node.",
+        }]);
+        cluster.set_status(key, &["conditions"], pending);
+    } else if is_mounted(cluster, key) {
+        cluster.set_status(key, &["capacity", "storage"], wanted);
+        cluster.set_status(key, &["conditions"], json!([]));
+    }
+}
+
+/// Whether a pod that is on a machine which can be reached has a claim's volume.
+fn is_mounted(cluster: &Cluster, claim: &ObjectKey) -> bool {
+    cluster.of_kind(Kind::Pod).any(|(pod, value)| {
+        let node = text(value, "/spec/nodeName");
+        !node.is_empty()
+            && !cluster.trouble.is_away(node, cluster.clock_ms)
+            && claims_of(pod, value).contains(claim)
+    })
 }
 
 fn settle_volume(cluster: &mut Cluster, key: &ObjectKey) {

@@ -45,7 +45,8 @@ macro_rules! journeys {
 }
 
 journeys!(
-    growing, shrinking, keeping, prepared, refused, saved, killed, waiting, locked, mended, moved,
+    growing, expanding, shrinking, keeping, prepared, refused, saved, killed, waiting, locked,
+    mended, moved,
 );
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
@@ -152,6 +153,79 @@ fn shrinking(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.state("shrinking", "shrinking");
     stage.tsinfra(&["destroy", "--auto-approve"]);
     told.state("shrinking", "shrinking");
+}
+
+/// The pods of a namespace, with their uids: who has restarted has another.
+fn pods_in(stage: &dyn Stage, namespace: &str) -> BTreeMap<ObjectKey, String> {
+    let pods =
+        List { kind: Kind::Pod, namespace: Some(namespace.to_owned()), labels: Labels::new() };
+    let seen = stage.look(&Scope { lists: vec![pods], ..Scope::default() });
+    seen.objects.iter().map(|(key, pod)| (key.clone(), pod.uid().to_owned())).collect()
+}
+
+/// Members get larger volumes, and none of them ever notices.
+fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let mut stack = named(CLOUD, "expanding");
+    let set = ObjectKey::within(Kind::StatefulSet, "expanding", "db-data");
+    let assert_sizes = |members: u32, size: &str| {
+        let claim = |n| format!("data-db-data-{n}");
+        let claim = |n| ObjectKey::within(Kind::PersistentVolumeClaim, "expanding", claim(n));
+        let claims: Vec<ObjectKey> = (0..members).map(claim).collect();
+        let seen = stage.look(&Scope { gets: claims.clone(), ..Scope::default() });
+        for claim in claims {
+            let live = &seen.objects[&claim];
+            assert_eq!(live.text("/spec/resources/requests/storage"), Some(size), "{claim}");
+            assert_eq!(live.text("/status/capacity/storage"), Some(size), "{claim}");
+        }
+    };
+    stage.write("stack.toml", &stack);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    let before = pods_in(stage, "expanding");
+    assert_eq!(before.len(), 6);
+    let mut change = |told: &mut Transcript<'_>, what: &str, changes: &[(&str, &str)]| {
+        told.remark(what);
+        for (from, to) in changes {
+            assert!(stack.contains(from), "the stack has no `{from}`");
+            stack = stack.replacen(from, to, 1);
+        }
+        stage.write("stack.toml", &stack);
+        told.run(&["apply", "--auto-approve"]);
+        told.run(&["plan", "--detailed-exitcode"]);
+        let now = pods_in(stage, "expanding");
+        assert!(before.iter().all(|(pod, uid)| now.get(pod) == Some(uid)), "{before:#?} {now:#?}");
+    };
+    let expandable = "reclaim = \"delete\"\nexpandable = true";
+    change(
+        told,
+        "larger volumes for the DataNodes, of a class that lets them grow from now on",
+        &[("reclaim = \"delete\"", expandable), ("size = \"20Gi\"", "size = \"40Gi\"")],
+    );
+    assert_sizes(3, "40Gi");
+    told.state("expanding", "expanding");
+    change(told, "a fourth DataNode", &[("nodes = 3 # data", "nodes = 4 # data")]);
+    assert_sizes(4, "40Gi");
+    change(
+        told,
+        "a fifth one, and more for all of them",
+        &[("nodes = 4 # data", "nodes = 5 # data"), ("size = \"40Gi\"", "size = \"50Gi\"")],
+    );
+    assert_sizes(5, "50Gi");
+
+    told.remark("somebody takes the StatefulSet away from around its members");
+    stage.orphan(&set);
+    told.run(&["apply", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    let now = pods_in(stage, "expanding");
+    assert!(before.iter().all(|(pod, uid)| now.get(pod) == Some(uid)), "{before:#?} {now:#?}");
+
+    told.remark("and less");
+    stage.write("smaller.toml", &stack.replacen("size = \"50Gi\"", "size = \"20Gi\"", 1));
+    told.run(&["plan", "smaller.toml"]);
+
+    told.remark("the StatefulSet is taken away again, and the stack destroyed");
+    stage.orphan(&set);
+    told.run(&["destroy", "--auto-approve"]);
+    told.state("expanding", "expanding");
 }
 
 /// What a retain tier keeps is kept, and found again.
@@ -330,14 +404,7 @@ fn moved(stage: &dyn Stage, told: &mut Transcript<'_>) {
     let stack = named(CLOUD, "moved");
     stage.write("stack.toml", &stack);
     stage.tsinfra(&["apply", "--auto-approve"]);
-    let pods = || {
-        let pods =
-            List { kind: Kind::Pod, namespace: Some("moved".to_owned()), labels: Labels::new() };
-        let seen = stage.look(&Scope { lists: vec![pods], ..Scope::default() });
-        let uids = seen.objects.iter().map(|(key, pod)| (key.clone(), pod.uid().to_owned()));
-        uids.collect::<BTreeMap<ObjectKey, String>>()
-    };
-    let before = pods();
+    let before = pods_in(stage, "moved");
     told.remark("the cluster, its DataNodes and the tier get other names");
     let names = [
         ("cluster.db", "cluster.shop"),
@@ -374,7 +441,7 @@ fn moved(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.run(&["plan", "--detailed-exitcode"]);
     told.run(&["adopt", "stack.toml", "--auto-approve"]);
     told.run(&["plan", "--detailed-exitcode"]);
-    let after = pods();
+    let after = pods_in(stage, "moved");
     assert!(before.iter().all(|(pod, uid)| after.get(pod) == Some(uid)), "{before:#?} {after:#?}");
     stage.tsinfra(&["destroy", "--auto-approve"]);
     told.state("moved", "moved");

@@ -131,6 +131,18 @@ impl Stage for KubernetesStage {
         runtime().block_on(patch(&self.kubeconfig, manager, &path(object), merge));
     }
 
+    fn orphan(&self, set: &ObjectKey) {
+        let request = Request::delete(path(set))
+            .header("content-type", "application/json")
+            .body(json!({ "propagationPolicy": "Orphan" }).to_string().into_bytes())
+            .expect("a request");
+        runtime().block_on(async {
+            let client = client(&self.kubeconfig).await;
+            let _: Value = client.request(request).await.expect("a deletion");
+            tokio::time::sleep(SETTLE).await;
+        });
+    }
+
     fn lock_as(&self, holder: &str, namespace: &str, stack: &str) {
         runtime().block_on(lock(&self.world(), holder, namespace, stack));
     }

@@ -40,6 +40,14 @@ impl Stage for SandboxStage {
         });
     }
 
+    fn orphan(&self, set: &ObjectKey) {
+        let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
+        sandbox.disturb(|cluster| {
+            cluster.orphan(set);
+            cluster.advance(std::time::Duration::from_secs(30));
+        });
+    }
+
     fn lock_as(&self, holder: &str, namespace: &str, stack: &str) {
         let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -38,6 +38,9 @@ pub(crate) trait Stage {
     /// What another manager does to an object: a JSON merge patch.
     fn edit_as(&self, manager: &str, object: &ObjectKey, patch: &Value);
 
+    /// What `kubectl delete --cascade=orphan` does to a StatefulSet.
+    fn orphan(&self, set: &ObjectKey);
+
     /// What is there, seen through the product's own eyes.
     fn look(&self, scope: &Scope) -> Observed;
 

@@ -6,6 +6,7 @@ mod any_order;
 mod cases;
 mod drift;
 mod ends;
+mod growth;
 mod identity;
 mod interrupted;
 mod laws;

@@ -274,8 +274,12 @@ fn a_database_with_other_members_is_not_the_one_a_plan_was_made_for() {
 fn every_step_that_acts_expects_what_its_action_relies_on() {
     let (world, before) = (sandbox(), stack(STACK));
     let larger = stack(&STACK.replacen("memory = \"8Gi\"", "memory = \"10Gi\"", 1));
+    let expandable = "reclaim     = \"delete\"\nexpandable = true\n";
+    let more_storage = STACK.replacen("reclaim     = \"delete\"\n", expandable, 1);
+    let more_storage = stack(&more_storage.replacen("20Gi", "40Gi", 1));
     let mut plans = vec![apply_all(&world, &before)];
     plans.push(plan(&world, &larger));
+    plans.push(plan_of(&world, &more_storage, Purpose::Apply, |_| ()));
     plans.push(destruction(&world, &before));
     plans.push(plan_of(&world, &before, Purpose::Apply, a_config_node_is_stuck));
     plans.push(plan_of(&world, &before, Purpose::Adopt, |seen| {
@@ -287,10 +291,14 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
     let world_of_three = sandbox();
     apply_all(&world_of_three, &stack(include_str!("cases/scale-in/before.toml")));
     plans.push(plan(&world_of_three, &stack(narrower)));
+    let is_orphaned = |step: &Step| step.after.iter().any(|id| id.0.starts_with("orphan/"));
     let mut kinds = BTreeMap::new();
     for step in plans.iter().flat_map(|plan| plan.steps.values()) {
         let has = |wanted: &Expect| step.expects.contains(wanted);
         let (kind, holds) = match &step.action {
+            Action::Create { object, .. } if is_orphaned(step) => {
+                ("create around members", has(&Expect::LetGo { object: object.clone() }))
+            }
             Action::Create { object, .. } => {
                 ("create", has(&Expect::Absent { object: object.clone() }))
             }
@@ -324,13 +332,21 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
                 let whole = |one: &Expect| matches!(one, Expect::Whole { .. });
                 ("say", step.expects.iter().any(whole))
             }
+            Action::Expand { claim, uid, .. } => {
+                let (object, uid, digest) = (claim.clone(), uid.clone(), String::new());
+                ("expand", has(&Expect::Unchanged { object, uid, digest }))
+            }
+            Action::Orphan { object, uid, .. } => {
+                let (object, uid, digest) = (object.clone(), uid.clone(), String::new());
+                ("orphan", has(&Expect::Unchanged { object, uid, digest }))
+            }
             // By a Job that is made within the plan it relies on nothing the plan could know.
             Action::Retire { .. } | Action::Await => continue,
         };
         assert!(holds, "{step:#?}");
         *kinds.entry(kind).or_insert(0) += 1;
     }
-    assert_eq!(kinds.len(), 8, "{kinds:?}");
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
 /// The last ConfigNode is not ready.

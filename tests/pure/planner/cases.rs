@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use tsinfra::inventory::Inventory;
 use tsinfra::object::{LABEL_POOL, LABEL_STACK};
+use tsinfra::observed::Observed;
 use tsinfra::plan::selection::Selection;
 use tsinfra::plan::step::Action;
 use tsinfra::sandbox::{Cluster, Mood};
@@ -98,7 +99,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 68] = [
+const CASES: [Case; 77] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -126,7 +127,16 @@ const CASES: [Case; 68] = [
     case("pool-removed-refused"),
     case("roles-refused").first(),
     case("scale-out-split-refused"),
-    case("immutable-size"),
+    case("grow").more(&["plan.json"]),
+    case("grow-and-raise-nodes"),
+    case("grow-class-cannot"),
+    case("grow-and-restart-refused"),
+    case("grow-interrupted").trouble(stopped_once_the_set_is_gone),
+    case("grow-interrupted-fewer-nodes").trouble(set_taken_away),
+    case("grow-interrupted-destroy").destroy().trouble(set_taken_away),
+    case("grow-claims-left-small").trouble(set_made_anew_over_small_claims),
+    case("claim-larger-by-hand").trouble(claim_grown_by_hand),
+    case("shrink-refused"),
     case("immutable-replication"),
     case("immutable-class"),
     case("class-missing").first(),
@@ -188,6 +198,45 @@ fn config_nodes_only(sandbox: &Sandbox, stack: &Stack) {
     run_until(sandbox, &plan(sandbox, stack), |event| {
         event.step.0 == config && matches!(event.what, tsinfra::apply::event::What::Done { .. })
     });
+}
+
+/// The run that grows the DataNodes' claims ends as soon as their StatefulSet is gone.
+fn stopped_once_the_set_is_gone(sandbox: &Sandbox, stack: &Stack) {
+    run_until(sandbox, &plan(sandbox, stack), |event| {
+        let is_gone = matches!(event.what, tsinfra::apply::event::What::Done { .. });
+        is_gone && event.step.0 == "orphan/StatefulSet/tsdb/history-data"
+    });
+}
+
+fn set_taken_away(sandbox: &Sandbox, _: &Stack) {
+    orphan(sandbox, "history-data");
+}
+
+/// Somebody made the DataNodes' StatefulSet anew, with the size the stack has by now, and asked for one of the
+/// claims to grow, too; the storage has no room just then.
+fn set_made_anew_over_small_claims(sandbox: &Sandbox, stack: &Stack) {
+    let set = within(Kind::StatefulSet, "history-data");
+    orphan(sandbox, "history-data");
+    let desired = tsinfra::desired::lower(stack, &Observed::default());
+    create(sandbox, set.clone(), desired.objects[&set].manifest.clone());
+    sandbox.disturb(|cluster| cluster.stall_storage(Duration::from_secs(300)));
+    grow_by_hand(sandbox, "data-history-data-1", "40Gi");
+}
+
+fn grow_by_hand(sandbox: &Sandbox, claim: &str, size: &str) {
+    let larger = json!({ "spec": { "resources": { "requests": { "storage": size } } } });
+    edit(sandbox, "kubectl-edit", &within(Kind::PersistentVolumeClaim, claim), larger);
+    rest(sandbox, 60);
+}
+
+/// As `kubectl delete --cascade=orphan` does it.
+fn orphan(sandbox: &Sandbox, set: &str) {
+    sandbox.disturb(|cluster| cluster.orphan(&within(Kind::StatefulSet, set)));
+    rest(sandbox, 5);
+}
+
+fn claim_grown_by_hand(sandbox: &Sandbox, _: &Stack) {
+    grow_by_hand(sandbox, "data-history-data-1", "25Gi");
 }
 
 fn edited_by_hand(sandbox: &Sandbox, _: &Stack) {

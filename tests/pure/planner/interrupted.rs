@@ -10,7 +10,7 @@ const ROUNDS_MAX: usize = 6;
 
 /// Plans and runs until nothing is left to do. A refusal because members are away is no end: the
 /// interrupted restart comes back by itself.
-fn go_on(world: &Watched, stack: &Stack, purpose: Purpose) {
+pub(super) fn go_on(world: &Watched, stack: &Stack, purpose: Purpose) {
     for _ in 0..ROUNDS_MAX {
         let next = plan_for(world, stack, purpose, &[]);
         if next.steps.is_empty() {
@@ -33,7 +33,7 @@ fn go_on(world: &Watched, stack: &Stack, purpose: Purpose) {
 }
 
 /// Lets time pass under guard.
-fn pass(world: &Watched, seconds: u64) {
+pub(super) fn pass(world: &Watched, seconds: u64) {
     let end = world.elapsed() + Duration::from_secs(seconds);
     while world.elapsed() < end {
         let scope = tsinfra::observed::Scope::default();
@@ -42,7 +42,7 @@ fn pass(world: &Watched, seconds: u64) {
 }
 
 /// Runs a plan and stops after so many events.
-fn interrupt(world: &Watched, plan: &Plan, events: usize) {
+pub(super) fn interrupt(world: &Watched, plan: &Plan, events: usize) {
     let mut seen = 0;
     run_until(world, plan, |_| {
         seen += 1;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use tsinfra::apply::event::What;
+use tsinfra::plan::Operation;
 use tsinfra::plan::step::{Action, StepId};
 
 use super::sketch::{sketches, wishes};
@@ -29,8 +30,12 @@ fn assert_needed(plan: &Plan, world: &Watched) {
     let before = world.sandbox.snapshot();
     for step in plan.steps.values() {
         match &step.action {
+            // Made anew around its members.
+            Action::Create { object, .. } | Action::Orphan { object, .. }
+                if plan.changes[object].operation == Operation::Replace => {}
+            Action::Orphan { object, .. } => panic!("{object} is taken away"),
             Action::Create { object, .. } => assert_eq!(before.get(object), None, "{object}"),
-            Action::Update { object, .. } => {
+            Action::Update { object, .. } | Action::Expand { claim: object, .. } => {
                 let fields = &plan.changes[object].fields;
                 assert!(!fields.is_empty(), "{object}");
                 assert!(fields.iter().all(|field| field.before != field.after), "{fields:#?}");

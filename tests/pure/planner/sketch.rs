@@ -23,6 +23,8 @@ pub(super) struct ClusterSketch {
     pub(super) cpu: u8,
     pub(super) setting: u8,
     pub(super) label: u8,
+    /// How often its storage was made larger.
+    pub(super) growth: u8,
 }
 
 /// Where a cluster's claims come from.
@@ -60,7 +62,7 @@ impl Sketch {
             if self.uses(tier) {
                 text += &format!(
                     "\n[storage.{tier}]\nkind = \"csi\"\nprovisioner = \"sandbox.tsinfra.dev\"\n\
-                     reclaim = \"{reclaim}\"\n"
+                     reclaim = \"{reclaim}\"\nexpandable = true\n"
                 );
             }
         }
@@ -108,24 +110,27 @@ impl ClusterSketch {
             cpu: 0,
             setting: 0,
             label: 0,
+            growth: 0,
         }
     }
 
     fn text(&self) -> String {
-        let Self { name, storage, control, pools, replicas, expose, cpu, setting, label } = self;
+        let Self { name, storage, control, pools, replicas, expose, cpu, .. } = self;
+        let Self { setting, label, growth, .. } = self;
+        let (vote, store) = (5 + growth, 20 + 10 * growth);
         let [meta, data] = storage.tiers();
         let mut text = format!(
             "\n[cluster.{name}]\nengine = \"iotdb\"\nversion = \"2.0.5\"\n\
              pod = {{ labels = {{ team = \"team-{label}\" }} }}\n\n[cluster.{name}.iotdb]\n\
              schema_replication = {replicas}\ndata_replication = {replicas}\n\
              settings = {{ heartbeat_interval_in_ms = {} }}\n\n[cluster.{name}.pool.config]\n\
-             role = \"control\"\nnodes = {control}\nstorage = {{ tier = \"{meta}\", size = \"5Gi\" }}\n",
+             role = \"control\"\nnodes = {control}\nstorage = {{ tier = \"{meta}\", size = \"{vote}Gi\" }}\n",
             1000 + u32::from(*setting),
         );
         for (pool, nodes) in POOLS.iter().zip(pools) {
             text += &format!(
                 "\n[cluster.{name}.pool.{pool}]\nrole = \"mixed\"\nnodes = {nodes}\n\
-                 storage = {{ tier = \"{data}\", size = \"20Gi\" }}\n\
+                 storage = {{ tier = \"{data}\", size = \"{store}Gi\" }}\n\
                  resources = {{ cpu = \"{}\", memory = \"4Gi\" }}\n",
                 1 + cpu
             );
@@ -158,6 +163,7 @@ fn cluster(name: &'static str) -> impl Strategy<Value = ClusterSketch> {
             cpu,
             setting,
             label,
+            growth: 0,
         },
     )
 }
@@ -171,6 +177,14 @@ pub(super) enum Wish {
     Setting,
     Label,
     Expose(u8),
+    Grow,
+}
+
+impl Wish {
+    /// Whether members restart when it comes true.
+    pub(super) fn restarts(&self) -> bool {
+        matches!(self, Self::Cpu | Self::Setting | Self::Label)
+    }
 }
 
 /// A few wishes for the first cluster.
@@ -182,6 +196,7 @@ pub(super) fn wishes() -> impl Strategy<Value = Vec<Wish>> {
         Just(Wish::Setting),
         Just(Wish::Label),
         (0_u8..3).prop_map(Wish::Expose),
+        Just(Wish::Grow),
     ];
     prop::collection::vec(one, 1..4)
 }
@@ -202,6 +217,10 @@ impl Sketch {
                 Wish::Setting => cluster.setting += 1,
                 Wish::Label => cluster.label += 1,
                 Wish::Expose(kind) => cluster.expose = *kind,
+                // Neither what has no driver grows, nor together with a restart.
+                Wish::Grow if cluster.storage == Storage::Local => {}
+                Wish::Grow if wishes.iter().any(Wish::restarts) => {}
+                Wish::Grow => cluster.growth += 1,
             }
         }
         sketch

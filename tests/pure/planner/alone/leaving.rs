@@ -106,6 +106,16 @@ fn nobody_leaves_while_another_is_away_or_restarts() {
     let lighter = stack(&TWO.replace("memory = \"8Gi\"", "memory = \"7Gi\""));
     assert_ne!(lighter, stack(TWO));
     assert!(rules(&plan(&world, &lighter)).contains(&pool));
+    let [larger_three, larger_two] = [THREE, TWO].map(|text| {
+        let expandable = "reclaim     = \"delete\"\nexpandable  = true";
+        let text = text.replace("reclaim     = \"delete\"", expandable);
+        assert!(text.contains("expandable"));
+        text
+    });
+    let larger_two = larger_two.replace("size = \"20Gi\"", "size = \"40Gi\"");
+    let world = sandbox();
+    apply_all(&world, &stack(&larger_three));
+    assert!(rules(&super::plan(&world, &stack(&larger_two))).contains(&pool));
 }
 
 /// Rule 7: a claim above the members of its set goes only where the database says that it has no such
