@@ -165,11 +165,11 @@ fn pods_in(stage: &dyn Stage, namespace: &str) -> BTreeMap<ObjectKey, String> {
 
 /// Members get larger volumes, and none of them ever notices.
 fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
-    let mut stack = named(CLOUD, "expanding");
-    let set = ObjectKey::within(Kind::StatefulSet, "expanding", "db-data");
+    let mut stack = named(CLOUD, "larger");
+    let set = ObjectKey::within(Kind::StatefulSet, "larger", "db-data");
     let assert_sizes = |members: u32, size: &str| {
         let claim = |n| format!("data-db-data-{n}");
-        let claim = |n| ObjectKey::within(Kind::PersistentVolumeClaim, "expanding", claim(n));
+        let claim = |n| ObjectKey::within(Kind::PersistentVolumeClaim, "larger", claim(n));
         let claims: Vec<ObjectKey> = (0..members).map(claim).collect();
         let seen = stage.look(&Scope { gets: claims.clone(), ..Scope::default() });
         for claim in claims {
@@ -180,7 +180,7 @@ fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
     };
     stage.write("stack.toml", &stack);
     stage.tsinfra(&["apply", "--auto-approve"]);
-    let before = pods_in(stage, "expanding");
+    let before = pods_in(stage, "larger");
     assert_eq!(before.len(), 6);
     let mut change = |told: &mut Transcript<'_>, what: &str, changes: &[(&str, &str)]| {
         told.remark(what);
@@ -191,7 +191,7 @@ fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
         stage.write("stack.toml", &stack);
         told.run(&["apply", "--auto-approve"]);
         told.run(&["plan", "--detailed-exitcode"]);
-        let now = pods_in(stage, "expanding");
+        let now = pods_in(stage, "larger");
         assert!(before.iter().all(|(pod, uid)| now.get(pod) == Some(uid)), "{before:#?} {now:#?}");
     };
     let expandable = "reclaim = \"delete\"\nexpandable = true";
@@ -201,7 +201,7 @@ fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
         &[("reclaim = \"delete\"", expandable), ("size = \"20Gi\"", "size = \"40Gi\"")],
     );
     assert_sizes(3, "40Gi");
-    told.state("expanding", "expanding");
+    told.state("larger", "larger");
     change(told, "a fourth DataNode", &[("nodes = 3 # data", "nodes = 4 # data")]);
     assert_sizes(4, "40Gi");
     change(
@@ -215,7 +215,7 @@ fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
     stage.orphan(&set);
     told.run(&["apply", "--auto-approve"]);
     told.run(&["plan", "--detailed-exitcode"]);
-    let now = pods_in(stage, "expanding");
+    let now = pods_in(stage, "larger");
     assert!(before.iter().all(|(pod, uid)| now.get(pod) == Some(uid)), "{before:#?} {now:#?}");
 
     told.remark("and less");
@@ -225,7 +225,7 @@ fn expanding(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.remark("the StatefulSet is taken away again, and the stack destroyed");
     stage.orphan(&set);
     told.run(&["destroy", "--auto-approve"]);
-    told.state("expanding", "expanding");
+    told.state("larger", "larger");
 }
 
 /// What a retain tier keeps is kept, and found again.
