@@ -7,7 +7,8 @@
 //! What is modelled: create, server-side apply with field owners and conflicts, defaults, immutable
 //! fields, uid preconditions; the StatefulSet controller (order, rolling update, partition, claims);
 //! scheduling by resources, taints, selectors, affinity to nodes, anti-affinity and spread; local and
-//! provisioned volumes with both reclaim policies, protection and growth; pods that pull, prepare,
+//! provisioned volumes with both reclaim policies, protection and growth; deletions that orphan, and pods that
+//! are taken in by another set; pods that pull, prepare,
 //! start, get ready and stop; node ports and load balancers; budgets' status; IoTDB's members.
 //!
 //! What is not, so that nobody relies on it: admission webhooks, quotas, service accounts and RBAC;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use db_engine::engine::MemberState;
 
 use crate::fields;
+use crate::object::Kind;
 use crate::observed::{DatabaseView, Observed, Scope};
 use crate::plan::labels;
 use crate::plan::step::{Action, Expect, Step, StepId};
@@ -126,6 +127,10 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
             let has = live.number("/spec/replicas").unwrap_or(1);
             (has > i64::from(*replicas))
                 .then(|| format!("{object} is to have {has} members by now, not {replicas}"))
+        }
+        (Expect::Ready { object }, Some(live)) if object.kind == Kind::Pod => {
+            let ready = live.is_ready() && !live.is_leaving();
+            (!ready).then(|| format!("{object} is not ready: one more would be away"))
         }
         (Expect::Ready { object }, Some(live)) => {
             let wanted = live.number("/spec/replicas").unwrap_or(1);

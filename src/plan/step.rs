@@ -220,7 +220,7 @@ pub enum Expect {
         /// Digest of the fields the plan looked at; see [`crate::fields::digest`].
         digest: String,
     },
-    /// All members of the StatefulSet are ready. Steps before this one may have to bring that
+    /// All members of the StatefulSet are ready, or the pod is. Steps before this one may have to bring that
     /// about, so it is asked only when the step's turn comes.
     Ready {
         /// Its name.

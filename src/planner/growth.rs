@@ -228,13 +228,21 @@ fn cannot(input: &PlanInput<'_>, claim: &Growing<'_>) -> Option<(String, String)
     None
 }
 
+/// Whether the member whose claim it is is there, and its StatefulSet, which would bring it back.
+fn has_member(input: &PlanInput<'_>, pool: &DesiredPool, claim: &ObjectKey) -> bool {
+    let number = ordinal(&claim.name);
+    let mut pods = input.observed.pods_of(&pool.set);
+    input.observed.objects.contains_key(&pool.set)
+        && pods.any(|(pod, live)| ordinal(&pod.name) == number && !live.is_leaving())
+}
+
 /// The name of the step that grows a claim.
 fn expand_id(claim: &ObjectKey) -> StepId {
     StepId(format!("expand/{claim}"))
 }
 
-/// Adds the steps that grow claims. Where their StatefulSet is gone they come after it: the node of a
-/// member that is not there grows no file system.
+/// Adds the steps that grow claims. One whose member is not there comes after its StatefulSet is as it shall
+/// be: only the node of a member grows a file system.
 pub fn expansions(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
@@ -247,7 +255,7 @@ pub fn expansions(
         let class = live.text("/spec/storageClassName").unwrap_or_default();
         let mut after = after.clone();
         after.extend(settled(&ObjectKey::global(Kind::StorageClass, class)));
-        if !input.observed.objects.contains_key(&pool.set) {
+        if !has_member(input, pool, key) {
             after.extend(settled(&pool.set));
         }
         let uid = live.uid().to_owned();
@@ -291,7 +299,9 @@ pub fn anew(
         expansions(input, plan, pool, &after);
     }
     let grown = plan.steps.iter().filter(|(_, step)| {
-        matches!(&step.action, Action::Expand { claim, .. } if claim.set_of_claim().as_ref() == Some(key))
+        let claim = step.action.object().filter(|_| matches!(step.action, Action::Expand { .. }));
+        claim.and_then(ObjectKey::set_of_claim).as_ref() == Some(key)
+            && !step.after.contains(&create_id(key))
     });
     after.extend(grown.map(|(id, _)| id.clone()));
     let orphan = StepId(format!("orphan/{key}"));

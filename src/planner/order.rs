@@ -83,7 +83,10 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
     for pool in &cluster.pools {
         let restarts = is(plan, &pool.set, Operation::Update);
         let anew = is(plan, &pool.set, Operation::Replace);
-        let earlier = before.iter().filter(|other| !(is_coming_back(pool) && peers(pool, other)));
+        let earlier = before.iter().filter(|other| {
+            let is_later = is_coming_back(pool) && !orphans::are_of(input, other);
+            !(is_later && peers(pool, other))
+        });
         let awaited = coming_back.iter().filter(|other| restarts && peers(pool, other));
         let mut after = BTreeSet::new();
         for other in earlier.chain(awaited) {
@@ -93,7 +96,7 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         after.extend(pool.needs.iter().flat_map(settled));
         after.extend(after_namespace(&pool.set));
         pool_steps(input, plan, (name, cluster), pool, after);
-        if pool.role == Role::Control || restarts || anew {
+        if pool.role == Role::Control || restarts || anew || orphans::are_of(input, pool) {
             before.push(pool);
         }
     }
@@ -297,8 +300,10 @@ fn add(
         }
         _ => return,
     };
+    let around = orphans::before_restart(input, key);
     let restarts = change.operation == Operation::Update
-        && change.fields.iter().any(|field| restarts_members(key, field));
+        && change.fields.iter().any(|field| restarts_members(key, field))
+        || around.is_some();
     let risk = match (restarts, object.exposes) {
         (true, _) => Risk::Restarts,
         (false, true) => Risk::Exposes,
@@ -310,8 +315,9 @@ fn add(
     };
     let mut expects = vec![expects];
     if restarts {
-        let ready = restarts::ready_before_restart(input, key);
-        expects.extend(ready.into_iter().map(|object| Expect::Ready { object }));
+        let ready = || restarts::ready_before_restart(input, key).into_iter();
+        let ready = || ready().map(|object| Expect::Ready { object }).collect();
+        expects.extend(around.unwrap_or_else(ready));
         expects.extend(still_nobody_to_ask(input, key));
     }
     let bytes = 0;

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use db_engine::cluster::Role;
 use serde_json::{Value, json};
 
-use super::PlanInput;
 use super::draft::PlanDraft;
+use super::{PlanInput, claims, restarts};
 use crate::desired::DesiredPool;
 use crate::fields;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey, ordinal};
 use crate::observed::LiveObject;
+use crate::plan::step::Expect;
 use crate::stack::Stack;
 use crate::wording::count;
 
@@ -59,18 +61,19 @@ pub fn members(pods: &[(&ObjectKey, &LiveObject)]) -> u32 {
 
 /// Refuses to make a StatefulSet that would end or restart the members it is made around.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
-    let mut pools: BTreeMap<(&str, &str), BTreeSet<&ObjectKey>> = BTreeMap::new();
-    for (key, pod) in input.observed.of_kind(Kind::Pod).filter(|(_, pod)| is_left_alone(pod)) {
-        let whose = (pod.label(LABEL_CLUSTER), pod.label(LABEL_POOL));
-        if let (Some(_), (Some(cluster), Some(pool))) = (set_of(input, pod), whose) {
-            pools.entry((cluster, pool)).or_default().insert(key);
-        }
-    }
-    for (cluster, pool) in pools.into_keys() {
+    let alone = input.observed.of_kind(Kind::Pod).filter(|(_, pod)| is_left_alone(pod));
+    let ours = alone.filter(|(_, pod)| set_of(input, pod).is_some());
+    let pools: BTreeSet<(&str, &str)> = ours
+        .filter_map(|(_, pod)| Some((pod.label(LABEL_CLUSTER)?, pod.label(LABEL_POOL)?)))
+        .collect();
+    for (cluster, pool) in pools {
         let Some(desired) = input.desired.clusters.get(cluster) else { continue };
         let name = Stack::pool_name(cluster, pool);
         let set = ObjectKey::within(Kind::StatefulSet, &input.stack.namespace, name);
         let pods = of_set(input, &set);
+        if pods.is_empty() {
+            continue;
+        }
         let wanted = desired.pools.iter().find(|candidate| candidate.set == set);
         let replicas = wanted.map_or(0, DesiredPool::replicas);
         let has = members(&pods);
@@ -91,29 +94,91 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
-/// A StatefulSet of another form than its members would restart them as soon as it is there, whoever of
-/// them is away just then.
+/// A StatefulSet of another form than its members restarts them as soon as it is there, the highest first,
+/// and one that comes to a member of the old form deletes it, also while a lower one is away. Only in order
+/// mode it waits for all of them before.
 fn form(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
     set: &ObjectKey,
     pods: &[(&ObjectKey, &LiveObject)],
 ) {
-    let Some(object) = input.desired.objects.get(set) else { return };
-    let template = &object.manifest["spec"]["template"];
-    let other = pods.iter().find_map(|(key, pod)| Some((key, differs(template, pod)?)));
-    if let Some((pod, path)) = other {
+    let Some((name, cluster, pool)) = input.desired.pool_of(set) else { return };
+    let Some(other) = of_another_form(input, set, pods).into_iter().next_back() else { return };
+    if claims::leaving(input, plan, pool) {
+        return;
+    }
+    // What is above comes back before its turn comes.
+    let counts = |name: &str| {
+        let own = number_of(set, name);
+        own.is_none_or(|number| number < other.0 && pool.role != Role::Control)
+    };
+    let ready = |name: &String| pods.iter().any(|(key, pod)| key.name == *name && pod.is_ready());
+    let own = (0..members(pods)).map(|number| format!("{}-{number}", set.name));
+    let mut away: BTreeSet<String> = own.filter(|name| !ready(name)).collect();
+    away.extend(restarts::silent(input, name, cluster, pool).unwrap_or_default());
+    away.retain(|name| counts(name));
+    if !away.is_empty() {
+        let names: Vec<&str> = away.iter().map(String::as_str).collect();
         plan.block(
             set,
             "quorum",
             format!(
-                "it is to be made again around its members, and would restart them: {} differs in \
-                 {path}",
-                pod.name
+                "made again around its members it would restart them, since {}-{} differs in {}, and \
+                 {} is not running",
+                set.name,
+                other.0,
+                other.1,
+                names.join(", ")
             ),
-            "put the stack back as it was when they were made, apply, then change it",
+            "bring it back first: put the stack back as it was when they were made, and apply that",
         );
     }
+}
+
+/// The number of a StatefulSet's member, by the name of its pod; `None`: it is another's.
+fn number_of(set: &ObjectKey, pod: &str) -> Option<u32> {
+    pod.strip_prefix(&set.name)?.strip_prefix('-')?.parse().ok()
+}
+
+/// The members that are of another form than a StatefulSet made again around them, by number, each with a
+/// field that differs.
+fn of_another_form(
+    input: &PlanInput<'_>,
+    set: &ObjectKey,
+    pods: &[(&ObjectKey, &LiveObject)],
+) -> BTreeMap<u32, String> {
+    let Some(object) = input.desired.objects.get(set) else { return BTreeMap::new() };
+    let template = &object.manifest["spec"]["template"];
+    let other = |(key, pod): &(&ObjectKey, &LiveObject)| {
+        Some((ordinal(&key.name)?, differs(template, pod)?))
+    };
+    pods.iter().filter_map(other).collect()
+}
+
+/// What must be so for a StatefulSet to be made again around its members, if that restarts them: all of its
+/// quorum domain are ready. `None`: nobody restarts.
+pub fn before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Option<Vec<Expect>> {
+    let pods = of_set(input, set);
+    if of_another_form(input, set, &pods).is_empty() {
+        return None;
+    }
+    let ready = |object: &ObjectKey| Expect::Ready { object: object.clone() };
+    let (_, cluster, pool) = input.desired.pool_of(set)?;
+    let mut expects: Vec<Expect> =
+        pods.iter().filter(|(_, pod)| pod.is_ready()).map(|(key, _)| ready(key)).collect();
+    let mut is_later = false;
+    for peer in cluster.quorum_peers(pool) {
+        if peer.set == *set {
+            is_later = true;
+        } else if is_later && are_of(input, peer) {
+            // Its own StatefulSet is made after this one.
+            expects.extend(of_set(input, &peer.set).into_iter().map(|(key, _)| ready(key)));
+        } else if input.observed.objects.contains_key(&peer.set) || are_of(input, peer) {
+            expects.push(ready(&peer.set));
+        }
+    }
+    Some(expects)
 }
 
 /// Parts of a pod's specification that others add to when it is made: tolerations of nodes in trouble,

@@ -31,13 +31,8 @@ pub fn restart(
         return true;
     }
     let mut away = not_ready(input, pool, live);
-    if let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) {
-        let peers = desired.quorum_peers(pool);
-        let known: BTreeSet<&String> = peers.flat_map(|peer| &peer.addresses).collect();
-        let silent = topology.members.iter().filter(|(address, member)| {
-            known.contains(address) && member.state != MemberState::Running
-        });
-        away.extend(silent.map(|(address, _)| pod_of(address).to_owned()));
+    if let Some(silent) = silent(input, cluster, desired, pool) {
+        away.extend(silent);
     } else {
         plan.note(format!(
             "The database of cluster `{}` gave no view of itself; each restart still waits until \
@@ -60,9 +55,29 @@ pub fn restart(
     blocked
 }
 
+/// Members of a pool's quorum domain that the database does not see running, by the names of their pods;
+/// `None`: it gave no view of itself.
+pub fn silent(
+    input: &PlanInput<'_>,
+    cluster: &str,
+    desired: &DesiredCluster,
+    pool: &DesiredPool,
+) -> Option<BTreeSet<String>> {
+    let DatabaseView::Seen(topology) = input.observed.databases.get(cluster)? else { return None };
+    let peers = desired.quorum_peers(pool);
+    let known: BTreeSet<&String> = peers.flat_map(|peer| &peer.addresses).collect();
+    let silent = topology.members.iter().filter(|(address, member)| {
+        known.contains(address) && member.state != MemberState::Running
+    });
+    Some(silent.map(|(address, _)| pod_of(address).to_owned()).collect())
+}
+
 /// Whether no member of a pool's quorum domain is ready: then a restart takes nobody away, and may
 /// be what brings them up.
 fn nobody_is_there(input: &PlanInput<'_>, cluster: &DesiredCluster, pool: &DesiredPool) -> bool {
+    if cluster.quorum_peers(pool).any(|peer| orphans::are_of(input, peer)) {
+        return false;
+    }
     let peers = cluster.quorum_peers(pool);
     let sets = peers.filter_map(|peer| Some((peer, input.observed.objects.get(&peer.set)?)));
     sets.into_iter().all(|(peer, live)| {

@@ -54,6 +54,8 @@ pub enum Fault {
     Autoscaled,
     /// Somebody deletes a StatefulSet.
     SetDeleted,
+    /// Somebody deletes a StatefulSet from around its members.
+    SetOrphaned,
     /// Somebody deletes a Service and makes another one of that name, which is not ours.
     ServiceReplaced,
     /// Somebody changes a field of ours.
@@ -66,7 +68,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::CrashBefore,
         Self::CrashAfter,
         Self::RequestLost,
@@ -90,6 +92,7 @@ impl Fault {
         Self::Scaled,
         Self::Autoscaled,
         Self::SetDeleted,
+        Self::SetOrphaned,
         Self::ServiceReplaced,
         Self::FieldEdited,
         Self::LockDeleted,
@@ -125,6 +128,7 @@ impl Fault {
                 | Self::Scaled
                 | Self::Autoscaled
                 | Self::SetDeleted
+                | Self::SetOrphaned
                 | Self::ServiceReplaced
                 | Self::FieldEdited
                 | Self::LockDeleted

@@ -1,6 +1,6 @@
 //! What is tried of a stack: the operations of its life, each with the world it begins in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::cluster::Role;
 
@@ -32,7 +32,7 @@ pub struct Operation {
 }
 
 /// The operations its engine supports today: create, nothing to do, scale out, scale in, restart with other
-/// resources, upgrade, another name, destroy.
+/// resources, upgrade, another name, larger volumes where a driver makes them, destroy.
 pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let consents: Vec<String> =
         stack.clusters.keys().map(|cluster| format!("cluster.{cluster}")).collect();
@@ -44,6 +44,7 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let lighter = changed(stack, other_resources);
     let newer = changed(stack, upgrade);
     let renamed = changed(stack, rename);
+    let larger = changed(stack, grow);
     let apply = Purpose::Apply;
     let all = [
         ("create", &empty, stack, apply),
@@ -53,10 +54,15 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
         ("restart", &created, &lighter, apply),
         ("upgrade", &created, &newer, apply),
         ("rename", &created, &renamed, apply),
+        ("grow", &created, &larger, apply),
         ("destroy", &created, stack, Purpose::Destroy),
     ];
     let mut operations = Vec::new();
-    for (what, base, stack, purpose) in all {
+    // What is made by hand does not grow.
+    let can_be = |(what, _, changed, _): &(&str, &Cluster, &Stack, Purpose)| {
+        *what != "grow" || *changed != stack
+    };
+    for (what, base, stack, purpose) in all.into_iter().filter(can_be) {
         let consents = if purpose == Purpose::Destroy { consents.clone() } else { Vec::new() };
         let name = format!("{name}: {what}");
         operations.push(Operation::new(name, base.clone(), stack.clone(), purpose, consents).await);
@@ -173,6 +179,28 @@ fn other_resources(stack: &mut Stack) {
         if let Ok(cpu) = "750m".parse() {
             pool.cpu = cpu;
         }
+    }
+}
+
+/// Twice the storage for every pool on volumes of a driver, and one member more in the last of them.
+fn grow(stack: &mut Stack) {
+    let mut drivers = BTreeSet::new();
+    for (name, tier) in &mut stack.storage {
+        if let TierKind::Csi { expandable, .. } = &mut tier.kind {
+            *expandable = true;
+            drivers.insert(name.clone());
+        }
+    }
+    let pools = stack.clusters.values_mut().flat_map(|cluster| cluster.pools.values_mut());
+    let mut last = None;
+    for pool in pools.filter(|pool| drivers.contains(&pool.tier)) {
+        if let Ok(size) = (pool.size.bytes() * 2).to_string().parse() {
+            pool.size = size;
+        }
+        last = Some(pool).filter(|pool| pool.role != Role::Control).or(last);
+    }
+    if let Some(pool) = last {
+        pool.nodes += 1;
     }
 }
 

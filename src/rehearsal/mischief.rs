@@ -38,6 +38,7 @@ impl Mischief<'_> {
             Fault::MemberCrashes => cluster.crash(&self.one(cluster, Kind::Pod)?, TROUBLE),
             Fault::PodDeleted => cluster.delete(&self.one(cluster, Kind::Pod)?),
             Fault::SetDeleted => cluster.delete(&self.one(cluster, Kind::StatefulSet)?),
+            Fault::SetOrphaned => cluster.orphan(&self.one(cluster, Kind::StatefulSet)?),
             Fault::Scaled => self.scale(cluster, "kubectl", -1),
             Fault::Autoscaled => self.scale(cluster, "autoscaler", 1),
             Fault::FieldEdited => {

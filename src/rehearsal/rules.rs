@@ -366,8 +366,14 @@ impl Rules {
                 && (label(pod, LABEL_CLUSTER), label(pod, LABEL_DOMAIN)) == place
                 && at(pod, "/metadata/ownerReferences").is_none()
         });
-        if let Some((pod, _)) = alone {
-            self.say(format!("rule 4: {object} is taken away while {pod} is without its own"));
+        let going = cluster.of_kind(Kind::StatefulSet).find(|(key, set)| {
+            *key != object
+                && self.is_ours(set)
+                && (label(set, LABEL_CLUSTER), domain(set)) == place
+                && at(set, "/metadata/deletionTimestamp").is_some()
+        });
+        if let Some((other, _)) = alone.or(going) {
+            self.say(format!("rule 4: {object} is taken away while {other} is without or going"));
         }
     }
 

@@ -135,6 +135,9 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
             let guarded = read(&PAIR.replace("version =", "protect = true\nversion ="));
             let fewer = read(&PAIR.replacen("nodes = 2", "nodes = 1", 1));
             let heavier = read(&PAIR.replace("nodes =", "resources = { cpu = \"3\" }\nnodes ="));
+            let larger = read(
+                &PAIR.replace("Gi\"", "0Gi\"").replace("reclaim =", "expandable = true\nreclaim ="),
+            );
             let none = read(PAIR.split("[cluster").next().unwrap());
             let directories = read(DIRECTORIES);
             let bare = matrix::furnished(&directories);
@@ -142,6 +145,7 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
             let all = [
                 ("create", &empty, &stack, apply),
                 ("restart", &created, &heavier, apply),
+                ("grow", &created, &larger, apply),
                 ("destroy", &created, &stack, destroy),
                 ("destroy beside strangers", &beside_strangers(&created).await, &stack, destroy),
                 ("destroy what is protected", &created, &guarded, destroy),

@@ -52,6 +52,20 @@ fn a_restart_begins_only_with_all_members_of_a_set_that_is_there() {
     assert!(told(&step, &Observed::default()).contains("gone by now"));
 }
 
+/// A StatefulSet that is to be made again around its members, and restarts them, is not there to be counted.
+#[test]
+fn a_restart_around_members_begins_only_while_each_is_ready() {
+    let step = expecting(Expect::Ready { object: key(Kind::Pod, "hot-0") }, Action::Await);
+    let mut seen = Observed::default();
+    assert!(told(&step, &seen).contains("gone by now"));
+    put(&mut seen, Kind::Pod, "hot-0", pod("hot-2", true));
+    assert_eq!(broken(&step, &seen), None);
+    change(&mut seen, Kind::Pod, "hot-0", |pod| pod["metadata"]["deletionTimestamp"] = json!("t"));
+    assert!(told(&step, &seen).contains("is not ready"));
+    put(&mut seen, Kind::Pod, "hot-0", pod("hot-2", false));
+    assert!(told(&step, &seen).contains("is not ready"));
+}
+
 /// A member that has come back by itself is not pushed.
 #[test]
 fn a_pod_that_is_ready_by_now_is_left_alone() {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use tsinfra::object::CLAIM;
 use tsinfra::plan::Operation;
-use tsinfra::plan::step::Action;
+use tsinfra::plan::step::{Action, Expect, Risk};
 
 use super::interrupted::{go_on, interrupt, pass};
 use super::sketch::{ClusterSketch, Sketch, Storage, Wish, sketches};
@@ -161,19 +161,44 @@ fn a_member_that_was_lost_meanwhile_comes_back() {
     assert_sizes(&world, &larger);
 }
 
-/// A new StatefulSet of another form restarts members as soon as it is there.
+/// A new StatefulSet of another form restarts members as soon as it is there: under the rules of a restart.
 #[test]
-fn a_set_is_not_made_again_around_members_of_another_form() {
+fn a_set_made_again_in_another_form_is_a_restart() {
     let (world, sketch, set) = without_a_set();
     for wish in [Wish::Cpu, Wish::Setting, Wish::Label] {
         let other = plan(&world, &sketch.after(std::slice::from_ref(&wish)).stack());
-        let refused = other
-            .blocked
-            .iter()
-            .any(|entry| entry.address == set.to_string() && entry.rule == "quorum");
-        assert!(refused, "{wish:?}: {:#?}", other.blocked);
+        let step = &other.steps.iter().find(|(id, _)| id.0 == format!("create/{set}")).unwrap().1;
+        assert_eq!(step.risk, Risk::Restarts, "{wish:?}");
+        for number in 0..3 {
+            let pod = ObjectKey::within(Kind::Pod, "tsdb", format!("alpha-hot-{number}"));
+            assert!(step.expects.contains(&Expect::Ready { object: pod }), "{:#?}", step.expects);
+        }
+        let warm = ObjectKey { name: "alpha-warm".to_owned(), ..set.clone() };
+        assert!(step.expects.contains(&Expect::Ready { object: warm }), "{:#?}", step.expects);
     }
-    assert_eq!(plan(&world, &sketch.stack()).blocked, Vec::new());
+    let same = plan(&world, &sketch.stack());
+    assert!(same.steps.values().all(|step| step.risk == Risk::None), "{:#?}", same.steps);
+    let other = sketch.after(&[Wish::Cpu]).stack();
+    apply_all(&world, &other);
+    assert_settled(&world, &other);
+    assert_safe(&world);
+}
+
+/// In another form it would delete a member while a lower one is away; in the same one it brings that back.
+#[test]
+fn a_set_is_not_made_again_in_another_form_while_a_member_is_away() {
+    let (world, sketch, set) = without_a_set();
+    let pod = ObjectKey::within(Kind::Pod, "tsdb", "alpha-hot-0");
+    world.sandbox.disturb(|cluster| cluster.delete(&pod));
+    pass(&world, 60);
+    let other = plan(&world, &sketch.after(&[Wish::Cpu]).stack());
+    let refused = |entry: &&tsinfra::plan::Blocked| {
+        entry.address == set.to_string() && entry.rule == "quorum"
+    };
+    let refused = other.blocked.iter().find(refused).unwrap();
+    assert!(refused.reason.contains("alpha-hot-0 is not running"), "{refused:?}");
+    apply_all(&world, &sketch.stack());
+    assert_settled(&world, &sketch.stack());
 }
 
 /// While a StatefulSet is gone another pool of its quorum domain does not restart before it is back.
@@ -186,7 +211,7 @@ fn a_restart_waits_for_a_set_that_is_made_again() {
     let plan = plan(&world, &stack(&other));
     let update = &plan.steps.iter().find(|(id, _)| id.0.starts_with("update/")).unwrap().1;
     assert!(update.after.iter().any(|id| id.0 == format!("create/{set}")), "{update:#?}");
-    let ready = tsinfra::plan::step::Expect::Ready { object: set };
+    let ready = Expect::Ready { object: set };
     assert!(update.expects.contains(&ready), "{update:#?}");
 }
 
@@ -231,4 +256,21 @@ fn what_is_made_by_hand_does_not_grow_whatever_its_class_says() {
     let why: Vec<&str> = plan.blocked.iter().map(|entry| entry.reason.as_str()).collect();
     assert_eq!(why.len(), 2, "{why:?}");
     assert!(why.iter().all(|why| why.contains("made by hand")), "{why:?}");
+}
+
+/// Only the node of a member grows a file system: the claim of one that somebody scaled away is not waited
+/// for before the member is back.
+#[test]
+fn a_claim_without_its_member_grows_once_the_member_is_back() {
+    let sketch = two_pools();
+    let world = Watched::over(sandbox(), &sketch.stack());
+    apply_all(&world, &sketch.stack());
+    let set = ObjectKey::within(Kind::StatefulSet, "tsdb", "alpha-hot");
+    let fewer = serde_json::json!({ "spec": { "replicas": 2 } });
+    world.sandbox.disturb(|cluster| cluster.edit_as("kubectl-scale", &set, &fewer)).unwrap();
+    pass(&world, 120);
+    let larger = sketch.after(&[Wish::Grow]);
+    apply_all(&world, &larger.stack());
+    assert_settled(&world, &larger.stack());
+    assert_sizes(&world, &larger);
 }

@@ -37,6 +37,19 @@ pub(super) fn all() -> Vec<Mistake> {
                 drop_expectations(plan, |expect| matches!(expect, Expect::Ready { .. }));
             })
         },
+        of("pools are taken apart side by side", "grow", "rule 4: ", |plan| {
+            let is_growth = |id: &StepId| id.0.starts_with("expand/");
+            for step in plan.steps.values_mut().filter(|step| is_early(step)) {
+                step.after.retain(is_growth);
+            }
+        }),
+        of("a set comes back with fewer members", "grow", "rule 2: ", |plan| {
+            for step in plan.steps.values_mut() {
+                if let Action::Create { manifest, .. } = &mut step.action {
+                    manifest["spec"]["replicas"] = 1.into();
+                }
+            }
+        }),
         of("a restart begins with fewer members", "restart", "rule 2: ", one_member),
         of("members stop and are not waited for", "destroy", "rule 7: ", |plan| {
             change_waits(plan, |until| matches!(until, Until::PodsGone { .. }));
@@ -100,6 +113,11 @@ pub(super) fn all() -> Vec<Mistake> {
             plan.steps.values_mut().for_each(|step| step.limit_seconds = 1 << 40);
         }),
     ]
+}
+
+/// Whether a step comes before any StatefulSet is made anew.
+fn is_early(step: &Step) -> bool {
+    matches!(step.action, Action::Orphan { .. } | Action::Expand { .. })
 }
 
 fn no_order(plan: &mut Plan) {

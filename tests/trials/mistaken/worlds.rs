@@ -57,6 +57,8 @@ pub(super) enum Twist {
     LastWins,
     /// Changing is deleting and making anew.
     Recreates,
+    /// What belongs to a StatefulSet goes with it.
+    Cascades,
     /// Pods are deleted so that they restart sooner.
     Hastens,
     /// All claims of the namespace are deleted with one's own.
@@ -109,6 +111,7 @@ pub(super) fn all() -> Vec<Mistake> {
         unasked(of("a name is enough", "destroy", &[F::ServiceReplaced], "rule 1: ", T::ByName)),
         unasked(of("the last one wins", "restart", &[F::Autoscaled], "rule 2: ", T::LastWins)),
         of("changing is making anew", "restart", &[], "rule 9: ", T::Recreates),
+        of("members go with their set", "grow", &[], "rule 9: ", T::Cascades),
         of("pods are pushed", "restart", &[], "rule 4: ", T::Hastens),
         of("a namespace is swept", "destroy beside strangers", &[], "rule 1: ", T::Sweeps),
         of("what cannot be read is gone", "destroy", &[F::LookFails], "rule 7: ", T::BlindIsEmpty),
@@ -274,6 +277,9 @@ impl World for Twisted<'_> {
                 let (object, uid, manifest) = (object.clone(), uid.clone(), manifest.clone());
                 self.world.perform(&Action::Delete { object: object.clone(), uid }).await?;
                 action = Action::Create { object, manifest };
+            }
+            (Twist::Cascades, Action::Orphan { object, uid, .. }) => {
+                action = Action::Delete { object: object.clone(), uid: uid.clone() };
             }
             (Twist::Hastens, Action::Update { object, .. }) => {
                 let prefix = format!("{}-", object.name);
