@@ -210,6 +210,8 @@ pub enum Operation {
     Delete,
     /// Made anew around the members and the data there are, which stay as they are.
     Replace,
+    /// Removed with what it holds, and made anew.
+    Recycle,
     /// Left as it is by a destroy, because it holds data to keep.
     Keep,
     /// Taken over as it is.
@@ -343,9 +345,9 @@ impl Plan {
             self.changes.values().filter(|change| change.operation == operation).count()
         };
         Summary {
-            add: count(Operation::Create),
+            add: count(Operation::Create) + count(Operation::Recycle),
             change: count(Operation::Update),
-            destroy: count(Operation::Delete),
+            destroy: count(Operation::Delete) + count(Operation::Recycle),
             replace: count(Operation::Replace),
             adopt: count(Operation::Adopt),
             forget: count(Operation::Forget),

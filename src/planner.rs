@@ -10,6 +10,7 @@ pub mod drift;
 pub mod growth;
 pub mod guards;
 pub mod immutable;
+pub mod jobs;
 pub mod kept;
 pub mod managers;
 pub mod objects;
@@ -19,6 +20,7 @@ pub mod ownership;
 pub mod parts;
 pub mod preparing;
 pub mod record;
+pub mod recycling;
 pub mod removal;
 pub mod restarts;
 pub mod scale_in;
@@ -113,13 +115,15 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
             condemned::left_claims(input, &mut draft);
-            preparing::steps(input, &mut draft);
+            let mut helpers = preparing::steps(input, &mut draft);
+            helpers.extend(recycling::steps(input, &mut draft));
+            jobs::leftovers(input, &mut draft, &helpers);
             teardown::what_the_stack_dropped(input, &mut draft);
         }
         Purpose::Destroy => {
             drift::tell(input, &mut draft);
             teardown::everything(input, &mut draft);
-            preparing::leftovers(input, &mut draft, &BTreeSet::new());
+            jobs::leftovers(input, &mut draft, &BTreeSet::new());
         }
         Purpose::Refresh => return refresh(input, draft),
         Purpose::Adopt => return ownership::adopt(input, draft, selection),

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::pods;
 use super::wait::Progress;
-use crate::object::{Kind, ObjectKey};
+use crate::object::{Kind, LABEL_TASK, ObjectKey};
 use crate::observed::{EventNote, LiveObject, Observed};
-use crate::plan::job::{self, Directory};
+use crate::plan::job::{self, Directory, TASK_PREPARE};
 
 /// What Kubernetes puts before a warning that it gives often, each time in slightly other words.
 const COMBINED: &str = "(combined from similar events): ";
@@ -52,18 +52,27 @@ fn failed(job: &ObjectKey, live: &LiveObject, condition: &Value, seen: &Observed
             format!("{}: {}", text("reason"), text("message"))
         })
     };
-    match (Directory::of_job(live), of_directory) {
-        (Some(Directory { node, path }), Some(why)) => format!(
+    let Some(Directory { node, path }) = Directory::of_job(live) else {
+        return format!("{job} failed: {}", of_directory.unwrap_or_else(of_anything));
+    };
+    if live.label(LABEL_TASK) != Some(TASK_PREPARE) {
+        let why = of_directory.unwrap_or_else(of_anything);
+        return format!(
+            "{path} on {node} could not be cleared: {why}. Mend that and plan again, with the same \
+             consent; or clear it by hand and delete its volume"
+        );
+    }
+    match of_directory {
+        Some(why) => format!(
             "{path} on {node} is not fit for a volume: {why}. See to it on that node, then plan again: \
              `mkdir -p {path}` if it is missing; if it is not empty, clear it once nobody needs what \
              is in it, or name another. Without `prepare` in its tier nothing is done about it"
         ),
-        (Some(Directory { node, path }), None) => format!(
+        None => format!(
             "nobody could look at {path} on {node}: {}. Mend that and plan again; or do it by hand, \
              `mkdir -p {path}` on that node, and leave out `prepare`",
             of_anything()
         ),
-        (None, why) => format!("{job} failed: {}", why.unwrap_or_else(of_anything)),
     }
 }
 

@@ -101,6 +101,13 @@ pub fn quorum_domain(pool: &Pool) -> &'static str {
     }
 }
 
+/// The labels of a manifest.
+pub fn of_manifest(manifest: &Value) -> Labels {
+    let labels = manifest.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
+    let labels = labels.into_iter().flatten();
+    labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
 /// The tier a manifest belongs to.
 pub fn tier_of(manifest: &Value) -> Option<&str> {
     manifest.get("metadata")?.get("labels")?.get(LABEL_TIER)?.as_str()

@@ -8,11 +8,9 @@ use sha2::{Digest, Sha256};
 use super::labels;
 use crate::fields::hex;
 use crate::object::{Kind, LABEL_HOSTNAME, ObjectKey, at};
-use crate::plan::job::Directory;
+use crate::observed::LiveObject;
+use crate::plan::job::{Directory, TASK_PREPARE, TASK_SCRUB};
 use crate::stack::{Prepare, Stack, Tier};
-
-/// The task of a Job that prepares a directory, as its label says.
-pub const TASK_PREPARE: &str = "prepare";
 
 /// How long a helper Job may take, in seconds: its work is done in one, an image may take minutes to
 /// be pulled. After it Kubernetes gives it up and stops its pods.
@@ -35,17 +33,33 @@ const HASH_LENGTH: usize = 10;
 /// Where the helper finds the directory.
 const PLACE: &str = "/directory";
 
+/// Where its last words go.
+const WORDS: &str = "/dev/termination-log";
+
 /// A member that is given a directory with something in it would start on data that are not its own, or
 /// mix them with its own. What file systems put into their root by themselves does not count.
-const SCRIPT: &str = "\
+const CHECK: &str = "\
 set -eu
 all=$(ls -A \"$1\")
 found=$(printf '%s\\n' \"$all\" | grep -vxF lost+found | head -n 1)
 if [ -n \"$found\" ]; then
-  printf 'it is not empty: it holds %s' \"$found\" | tee /dev/termination-log
+  printf 'it is not empty: it holds %s' \"$found\" | tee \"$2\"
   exit 1
 fi
 ";
+
+/// Removes what is below the directory and not the directory. Links are removed and never followed, and
+/// what is mounted below is left alone and fails the Job: it is on another file system.
+const SCRUB: &str = "\
+set -eu
+find \"$1\" -xdev -mindepth 1 ! -path \"$1/lost+found\" ! -path \"$1/lost+found/*\" -delete
+";
+
+/// The capability to see into directories of whatever user.
+const SEE: &str = "DAC_OVERRIDE";
+
+/// The capability to remove what is in directories like `/tmp`.
+const REMOVE: &str = "FOWNER";
 
 /// A Job that prepares the directory of a local volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,83 +80,135 @@ pub struct Preparation {
 pub fn preparation(stack: &Stack, volume: &Value) -> Option<Preparation> {
     let tier = stack.storage.get(labels::tier_of(volume)?)?;
     let how = tier.prepare?;
-    let node = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
-    let text = |place: &str| Some(at(volume, place)?.as_str()?.to_owned());
-    let directory = Directory { node: text(node)?, path: text("/spec/local/path")? };
-    let mut manifest = manifest(stack, tier, &directory, how);
-    let hash = hex(&Sha256::digest(manifest.to_string().as_bytes()));
-    let name = format!("{}-{}", named(tier, &directory), &hash[..HASH_LENGTH]);
-    manifest["metadata"]["name"] = json!(name);
-    let job = ObjectKey::within(Kind::Job, &stack.namespace, name);
-    Some(Preparation { job, manifest, directory, how })
-}
-
-/// What a person knows a helper by: its task, its tier and its node, cut to what leaves room for the hash
-/// and for what Kubernetes adds to the names of its pods, which has to fit into a label.
-fn named(tier: &Tier, directory: &Directory) -> String {
-    let whole = format!("{TASK_PREPARE}-{}-{}", tier.name, directory.node.replace('.', "-"));
-    let cut: String = whole.chars().take(NAME_MAX).collect();
-    cut.trim_end_matches('-').to_owned()
-}
-
-fn manifest(stack: &Stack, tier: &Tier, directory: &Directory, how: Prepare) -> Value {
-    let labels = labels::of_helper(stack, &tier.name, TASK_PREPARE);
-    json!({
-        "apiVersion": Kind::Job.api_version(),
-        "kind": Kind::Job.word(),
-        "metadata": { "namespace": stack.namespace, "labels": labels },
-        "spec": {
-            "backoffLimit": RETRIES,
-            "activeDeadlineSeconds": HELPER_SECONDS,
-            "ttlSecondsAfterFinished": KEPT_SECONDS,
-            "template": {
-                "metadata": { "labels": labels },
-                "spec": pod(stack, tier, directory, how),
-            },
-        },
-    })
-}
-
-fn pod(stack: &Stack, tier: &Tier, directory: &Directory, how: Prepare) -> Value {
-    // What the kubelet makes belongs to root and is readable by all. Members need no more: of a local
-    // volume the kubelet gives the root to their group (`fsGroup`), before they start.
+    let directory = directory(volume)?;
     let kind = match how {
+        // What the kubelet makes belongs to root and is readable by all. Members need no more: of a
+        // local volume the kubelet gives the root to their group (`fsGroup`), before they start.
         Prepare::Create => "DirectoryOrCreate",
         Prepare::Expect => "Directory",
     };
-    let mut pod = json!({
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": false,
-        "enableServiceLinks": false,
-        "nodeSelector": { LABEL_HOSTNAME: directory.node },
-        // Taints keep work away from a storage node, not its preparation.
-        "tolerations": [{ "operator": "Exists" }],
-        "securityContext": { "seccompProfile": { "type": "RuntimeDefault" } },
-        "containers": [{
-            "name": TASK_PREPARE,
-            "image": stack.helper_image,
-            "command": ["sh", "-c", SCRIPT, TASK_PREPARE, PLACE],
-            "resources": {
-                "requests": { "cpu": "50m", "memory": "32Mi" },
-                "limits": { "cpu": "50m", "memory": "32Mi" },
+    let work = Work {
+        task: TASK_PREPARE,
+        script: CHECK.to_owned(),
+        kind,
+        is_read_only: true,
+        capabilities: &[SEE],
+        of: "",
+    };
+    let (job, manifest) = work.job(stack, tier, &directory);
+    Some(Preparation { job, manifest, directory, how })
+}
+
+/// The Job that clears the directory of a volume that is there, so that it can be made anew. It is another
+/// one for each volume and each claim that has let go of it.
+pub fn scrub(stack: &Stack, tier: &Tier, volume: &LiveObject) -> Option<(ObjectKey, Value)> {
+    let of = format!("{} {}", volume.uid(), volume.text("/spec/claimRef/uid")?);
+    let work = Work {
+        task: TASK_SCRUB,
+        script: format!("{SCRUB}{CHECK}"),
+        kind: "Directory",
+        is_read_only: false,
+        capabilities: &[SEE, REMOVE],
+        of: &of,
+    };
+    Some(work.job(stack, tier, &directory(&volume.value)?))
+}
+
+/// The directory a local volume offers, by the one node it is on.
+pub fn directory(volume: &Value) -> Option<Directory> {
+    let node = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
+    let text = |place: &str| Some(at(volume, place)?.as_str()?.to_owned());
+    Some(Directory { node: text(node)?, path: text("/spec/local/path")? })
+}
+
+/// What a helper does, and what it needs for it.
+struct Work<'a> {
+    task: &'static str,
+    script: String,
+    /// The type of its `hostPath`.
+    kind: &'static str,
+    is_read_only: bool,
+    capabilities: &'static [&'static str],
+    /// What tells it from the same work at another time.
+    of: &'a str,
+}
+
+impl Work<'_> {
+    fn job(&self, stack: &Stack, tier: &Tier, directory: &Directory) -> (ObjectKey, Value) {
+        let mut manifest = self.manifest(stack, tier, directory);
+        let digest = Sha256::digest(format!("{manifest}{}", self.of).as_bytes());
+        let hash = hex(&digest);
+        let name = format!("{}-{}", self.named(tier, directory), &hash[..HASH_LENGTH]);
+        manifest["metadata"]["name"] = json!(name);
+        (ObjectKey::within(Kind::Job, &stack.namespace, name), manifest)
+    }
+
+    /// What a person knows a helper by: its task, its tier and its node, cut to what leaves room for the
+    /// hash and for what Kubernetes adds to the names of its pods, which has to fit into a label.
+    fn named(&self, tier: &Tier, directory: &Directory) -> String {
+        let whole = format!("{}-{}-{}", self.task, tier.name, directory.node.replace('.', "-"));
+        let cut: String = whole.chars().take(NAME_MAX).collect();
+        cut.trim_end_matches('-').to_owned()
+    }
+
+    fn manifest(&self, stack: &Stack, tier: &Tier, directory: &Directory) -> Value {
+        let labels = labels::of_helper(stack, &tier.name, self.task);
+        json!({
+            "apiVersion": Kind::Job.api_version(),
+            "kind": Kind::Job.word(),
+            "metadata": { "namespace": stack.namespace, "labels": labels },
+            "spec": {
+                "backoffLimit": RETRIES,
+                "activeDeadlineSeconds": HELPER_SECONDS,
+                "ttlSecondsAfterFinished": KEPT_SECONDS,
+                "template": {
+                    "metadata": { "labels": labels },
+                    "spec": self.pod(stack, tier, directory),
+                },
             },
+        })
+    }
+
+    fn pod(&self, stack: &Stack, tier: &Tier, directory: &Directory) -> Value {
+        let mut pod = json!({
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "nodeSelector": { LABEL_HOSTNAME: directory.node },
+            // Taints keep work away from a storage node, not its preparation.
+            "tolerations": [{ "operator": "Exists" }],
+            "securityContext": { "seccompProfile": { "type": "RuntimeDefault" } },
+            "containers": [self.container(stack)],
+            "volumes": [
+                { "name": "directory", "hostPath": { "path": directory.path, "type": self.kind } },
+            ],
+        });
+        let secrets = pull_secrets(stack, tier);
+        if !secrets.is_empty() {
+            pod["imagePullSecrets"] = secrets.iter().map(|name| json!({ "name": name })).collect();
+        }
+        pod
+    }
+
+    fn container(&self, stack: &Stack) -> Value {
+        let resources = json!({ "cpu": "50m", "memory": "32Mi" });
+        json!({
+            "name": self.task,
+            "image": stack.helper_image,
+            "command": ["sh", "-c", self.script, self.task, PLACE, WORDS],
+            "resources": { "requests": resources, "limits": resources },
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": {
                 "runAsUser": 0,
                 "allowPrivilegeEscalation": false,
                 "readOnlyRootFilesystem": true,
-                // To see into directories of whatever user.
-                "capabilities": { "drop": ["ALL"], "add": ["DAC_OVERRIDE"] },
+                "capabilities": { "drop": ["ALL"], "add": self.capabilities },
             },
-            "volumeMounts": [{ "name": "directory", "mountPath": PLACE, "readOnly": true }],
-        }],
-        "volumes": [{ "name": "directory", "hostPath": { "path": directory.path, "type": kind } }],
-    });
-    let secrets = pull_secrets(stack, tier);
-    if !secrets.is_empty() {
-        pod["imagePullSecrets"] = secrets.iter().map(|name| json!({ "name": name })).collect();
+            "volumeMounts": [
+                { "name": "directory", "mountPath": PLACE, "readOnly": self.is_read_only },
+            ],
+        })
     }
-    pod
 }
 
 /// The Secrets by which the clusters on a tier pull their images: a plant that keeps its images in a

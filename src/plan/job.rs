@@ -6,6 +6,12 @@ use serde_json::Value;
 use crate::object::{LABEL_HOSTNAME, Labels, ObjectKey, at};
 use crate::observed::LiveObject;
 
+/// The task of a Job that prepares a directory, as its label says.
+pub const TASK_PREPARE: &str = "prepare";
+
+/// The task of a Job that clears a directory, as its label says.
+pub const TASK_SCRUB: &str = "scrub";
+
 /// A directory of a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Directory {

@@ -320,13 +320,14 @@ fn sets_of<'a>(
 fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Option<bool> {
     let is_it = |action: &Action| match action {
         Action::Create { object, .. } => {
-            matches!(change.operation, Operation::Create | Operation::Replace) && object == key
+            matches!(change.operation, Operation::Create | Operation::Replace | Operation::Recycle)
+                && object == key
         }
         Action::Update { object, .. } | Action::Expand { claim: object, .. } => {
             change.operation == Operation::Update && object == key
         }
         Action::Delete { object, .. } | Action::Purge { volume: object, .. } => {
-            change.operation == Operation::Delete && object == key
+            matches!(change.operation, Operation::Delete | Operation::Recycle) && object == key
         }
         Action::Relabel { object, .. } => {
             matches!(change.operation, Operation::Adopt | Operation::Forget) && object == key

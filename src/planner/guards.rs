@@ -6,7 +6,7 @@ use db_engine::cluster::{Role, ScaleOut};
 use db_engine::drivers::driver;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, objects, scale_in};
+use super::{PlanInput, objects, scale_in, tiers};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
@@ -52,7 +52,12 @@ pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         names.map(|name| input.stack.cluster_address(name).to_string()).collect();
     let contested: BTreeSet<String> =
         plan.conflicts.iter().map(|conflict| conflict.object.to_string()).collect();
+    let recycled: BTreeSet<String> =
+        tiers::recycled(input).iter().map(|(volume, _)| volume.to_string()).collect();
     for consent in input.consents {
+        if recycled.contains(consent) {
+            continue;
+        }
         if !clusters.contains(consent) && !contested.contains(consent) {
             plan.note(format!("--consent {consent} agrees to nothing in this plan."));
         }

@@ -4,37 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PlanInput;
-use super::draft::{PlanDraft, create_id, delete_id, settled};
-use super::order::{PROMPT_SECONDS, after_namespace};
+use super::draft::{PlanDraft, create_id, settled};
+use super::jobs::{Helper, admitted};
 use crate::desired::labels;
-use crate::desired::preparation::{self, HELPER_SECONDS, Preparation};
-use crate::object::{Kind, LABEL_TASK, ObjectKey};
-use crate::observed::LiveObject;
-use crate::plan::job::{self, Directory};
-use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
-use crate::plan::{Operation, step};
+use crate::desired::preparation::{self, Preparation};
+use crate::object::{Kind, ObjectKey};
+use crate::plan::Operation;
+use crate::plan::job::Directory;
+use crate::plan::step::{Risk, StepId};
 use crate::stack::Prepare;
 use crate::wording::count;
-
-/// How long a helper and what it runs may take to be done, in seconds: what Kubernetes gives it, and the
-/// time it takes to give it up.
-const DONE_SECONDS: u64 = HELPER_SECONDS + PROMPT_SECONDS;
-
-/// How long the pods of a helper may take to stop, in seconds: they are given 30, on nodes that answer.
-const STOP_SECONDS: u64 = 120;
-
-/// Label of a namespace: which pods it admits.
-const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
-
-/// The level that pods with directories of their node (`hostPath`) need.
-const LEVEL: &str = "privileged";
 
 /// Commands named at once, at most.
 const COMMANDS_MAX: usize = 6;
 
-/// Has the directory of each volume that is to be made prepared before, and removes what is left of
-/// earlier runs.
-pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+/// Has the directory of each volume that is to be made prepared before; answers the Jobs.
+pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) -> BTreeSet<ObjectKey> {
     let volumes: BTreeMap<ObjectKey, Preparation> = plan
         .changes
         .iter()
@@ -47,7 +32,7 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         })
         .collect();
     let lasts = volumes.iter().map(|(volume, preparation)| {
-        let last = prepare(input, plan, preparation);
+        let last = helper(input, preparation).steps(input, plan);
         if let Some(step) = plan.steps.get_mut(&create_id(volume)) {
             step.after.insert(last.clone());
         }
@@ -55,9 +40,25 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     });
     let lasts: BTreeMap<&ObjectKey, StepId> = lasts.collect();
     hold_members(input, plan, &lasts);
-    admitted(input, plan, &volumes);
-    let wanted = volumes.values().map(|preparation| &preparation.job).collect();
-    leftovers(input, plan, &wanted);
+    if let Some(first) = volumes.values().next() {
+        let tier = labels::tier_of(&first.manifest).unwrap_or_default();
+        admitted(input, plan, tier, (volumes.len(), "prepare"), || {
+            format!("do it by hand and leave out `prepare`: {}", by_hand(volumes.values()))
+        });
+    }
+    volumes.into_values().map(|preparation| preparation.job).collect()
+}
+
+fn helper<'a>(input: &PlanInput<'_>, preparation: &'a Preparation) -> Helper<'a> {
+    let Preparation { job, manifest, directory, how } = preparation;
+    let (verb, word) = match how {
+        Prepare::Create => ("prepare", "create"),
+        Prepare::Expect => ("check", "expect"),
+    };
+    let tier = labels::tier_of(manifest).unwrap_or_default();
+    let because = format!("`{}` says prepare = \"{word}\"", input.stack.tier_address(tier));
+    let (expects, risk, bytes) = (Vec::new(), Risk::None, 0);
+    Helper { job, manifest, directory, verb, because, expects, risk, bytes }
 }
 
 /// No member of a cluster starts, or is started anew, before all directories its cluster is to get are
@@ -71,196 +72,6 @@ fn hold_members(input: &PlanInput<'_>, plan: &mut PlanDraft, lasts: &BTreeMap<&O
                 step.after.extend(before.iter().cloned());
             }
         }
-    }
-}
-
-/// Removes helpers of earlier runs, but for those that are still wanted.
-pub fn leftovers(input: &PlanInput<'_>, plan: &mut PlanDraft, wanted: &BTreeSet<&ObjectKey>) {
-    for (job, live) in ours(input).filter(|(job, _)| !wanted.contains(job)) {
-        remove(plan, delete_id(job), job, live, "which an earlier run has left", BTreeSet::new());
-    }
-}
-
-/// Helpers of the stack that are there.
-fn ours<'a>(
-    input: &PlanInput<'a>,
-) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
-    let stack = input.stack;
-    input.observed.of_kind(Kind::Job).filter(move |(key, live)| {
-        live.bears_the_name_of(&stack.name, &stack.namespace, key)
-            && live.label(LABEL_TASK).is_some()
-    })
-}
-
-/// A helper and its end, before a volume is made. One that an earlier run has left is taken up: it is the
-/// very same, since its name is made from all it is.
-fn prepare(input: &PlanInput<'_>, plan: &mut PlanDraft, preparation: &Preparation) -> StepId {
-    let job = &preparation.job;
-    let left = ours(input).find(|(key, _)| *key == job).map(|(_, live)| live);
-    let is = |condition: &str| left.is_some_and(|live| job::is(&live.value, condition));
-    match left {
-        Some(live) if live.is_leaving() || is("Failed") => {
-            let failed = StepId(format!("clear/{job}"));
-            let because = "which did not do its work";
-            remove(plan, failed.clone(), job, live, because, BTreeSet::new());
-            let gone = Expect::LetGo { object: job.clone() };
-            make(input, plan, preparation, gone, [failed].into())
-        }
-        Some(live) => {
-            let done = finished_id(job);
-            if !is("Complete") {
-                plan.step(done.clone(), wait(preparation));
-            }
-            let because = "which an earlier run has begun";
-            remove(plan, delete_id(job), job, live, because, [done].into());
-            delete_id(job)
-        }
-        None => make(input, plan, preparation, Expect::Absent { object: job.clone() }, [].into()),
-    }
-}
-
-fn finished_id(job: &ObjectKey) -> StepId {
-    StepId(format!("finished/{job}"))
-}
-
-/// Makes a helper, waits for its work, and removes it; answers the last step.
-fn make(
-    input: &PlanInput<'_>,
-    plan: &mut PlanDraft,
-    preparation: &Preparation,
-    expect: Expect,
-    mut after: BTreeSet<StepId>,
-) -> StepId {
-    let Preparation { job, manifest, directory: Directory { node, path }, .. } = preparation;
-    after.extend(after_namespace(job));
-    let making = Step {
-        action: Action::Create { object: job.clone(), manifest: manifest.clone() },
-        title: format!("{} {path} on {node} by {job}", verb(preparation)),
-        because: because(input, preparation),
-        expects: vec![expect],
-        after,
-        ..wait(preparation)
-    };
-    let tier = labels::tier_of(manifest).unwrap_or_default();
-    let labels = labels::of_helper(input.stack, tier, preparation::TASK_PREPARE);
-    let retiring = Step {
-        action: Action::Retire { job: job.clone(), labels },
-        title: format!("delete {job}"),
-        because: "it has done its work".to_owned(),
-        expects: Vec::new(),
-        after: [create_id(job)].into(),
-        until: Until::PodsGone { object: job.clone() },
-        limit_seconds: STOP_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    };
-    plan.step(create_id(job), making);
-    plan.step(delete_id(job), retiring);
-    delete_id(job)
-}
-
-fn verb(preparation: &Preparation) -> &'static str {
-    match preparation.how {
-        Prepare::Create => "prepare",
-        Prepare::Expect => "check",
-    }
-}
-
-fn because(input: &PlanInput<'_>, preparation: &Preparation) -> String {
-    let tier = labels::tier_of(&preparation.manifest).unwrap_or_default();
-    let word = match preparation.how {
-        Prepare::Create => "create",
-        Prepare::Expect => "expect",
-    };
-    format!("`{}` says prepare = \"{word}\"", input.stack.tier_address(tier))
-}
-
-/// Waits for the work of a helper that is there.
-fn wait(preparation: &Preparation) -> Step {
-    let Preparation { job, directory: Directory { node, path }, .. } = preparation;
-    Step {
-        action: Action::Await,
-        title: format!("wait for {job} to {} {path} on {node}", verb(preparation)),
-        because: "an earlier run has begun it".to_owned(),
-        expects: Vec::new(),
-        after: BTreeSet::new(),
-        until: Until::Finished { object: job.clone() },
-        limit_seconds: DONE_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    }
-}
-
-/// Removes a helper that is there, by its uid.
-fn remove(
-    plan: &mut PlanDraft,
-    id: StepId,
-    job: &ObjectKey,
-    live: &LiveObject,
-    because: &str,
-    after: BTreeSet<StepId>,
-) {
-    let (object, uid) = (job.clone(), live.uid().to_owned());
-    let unchanged =
-        Expect::Unchanged { object: object.clone(), uid: uid.clone(), digest: String::new() };
-    let step = step::Step {
-        action: Action::Delete { object: object.clone(), uid },
-        title: format!("delete {job}, {because}"),
-        because: because.to_owned(),
-        expects: vec![unchanged],
-        after,
-        until: Until::PodsGone { object },
-        limit_seconds: STOP_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    };
-    plan.step(id, step);
-}
-
-/// Whether the namespace admits helpers, as far as its labels tell: what is enforced everywhere is told by
-/// the wait for the helper.
-fn admitted(
-    input: &PlanInput<'_>,
-    plan: &mut PlanDraft,
-    volumes: &BTreeMap<ObjectKey, Preparation>,
-) {
-    let namespace = ObjectKey::global(Kind::Namespace, &input.stack.namespace);
-    let live = input.observed.objects.get(&namespace);
-    let level = live.and_then(|live| live.label(ENFORCED));
-    let Some(first) = volumes.values().next() else { return };
-    if level.is_none_or(|level| level == LEVEL) {
-        plan.note(format!(
-            "{} directories of nodes, which takes Pod Security level `{LEVEL}` in namespace `{}`.",
-            match volumes.len() {
-                1 => "1 Job mounts".to_owned(),
-                jobs => format!("{jobs} Jobs mount"),
-            },
-            input.stack.namespace
-        ));
-        return;
-    }
-    let tier = labels::tier_of(&first.manifest).unwrap_or_default();
-    plan.block(
-        input.stack.tier_address(tier),
-        "pod-security",
-        format!(
-            "namespace `{}` admits pods of level `{}` only, and preparing {} takes `{LEVEL}`",
-            input.stack.namespace,
-            level.unwrap_or_default(),
-            count_of_directories(volumes.len())
-        ),
-        format!(
-            "do it by hand and leave out `prepare`: {}; or have the namespace admit `{LEVEL}` \
-             (label {ENFORCED})",
-            by_hand(volumes.values())
-        ),
-    );
-}
-
-fn count_of_directories(directories: usize) -> String {
-    match directories {
-        1 => "1 directory".to_owned(),
-        directories => format!("{directories} directories"),
     }
 }
 

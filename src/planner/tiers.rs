@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::PlanInput;
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
+use super::recycling;
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{CLAIM, Kind, ObjectKey};
-use crate::stack::{Tier, TierKind};
+use crate::stack::{Recycle, Tier, TierKind};
 use crate::wording::count;
 
 /// Whether local tiers have a volume for every member: one that nobody's data are on.
@@ -18,6 +19,16 @@ pub fn volumes(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             Room::of(input, tier).check(input, plan, tier);
         }
     }
+}
+
+/// The volumes of the stack that are cleared and made anew, for members that lack one.
+pub fn recycled<'a>(input: &PlanInput<'a>) -> Vec<(&'a ObjectKey, &'a Tier)> {
+    let tiers = input.stack.storage.values().filter(|tier| tier.recycle == Recycle::Scrub);
+    let volumes = tiers.flat_map(|tier| {
+        let volumes = Room::of(input, tier).recycled(input, tier);
+        volumes.into_iter().map(move |volume| (volume, tier))
+    });
+    volumes.collect()
 }
 
 /// Only the live nodes tell how many volumes a tier has that chooses them by label.
@@ -79,12 +90,23 @@ impl<'a> Room<'a> {
         Self { is_new: needed.len() == all.len(), needed, free, released }
     }
 
+    /// The released volumes that are made anew for the members that lack one: the first of those the user
+    /// consents to.
+    fn recycled(&self, input: &PlanInput<'_>, tier: &Tier) -> Vec<&'a ObjectKey> {
+        let lacking = self.needed.len().saturating_sub(self.free.len());
+        let consented = |key: &&&ObjectKey| input.consents.contains(&key.to_string());
+        let fit = |key: &&&ObjectKey| recycling::unfit(input, tier, key).is_none();
+        self.released.iter().filter(consented).filter(fit).take(lacking).copied().collect()
+    }
+
     /// Refuses what would wait for ever; else says what the members to come will have.
     fn check(&self, input: &PlanInput<'_>, plan: &mut PlanDraft, tier: &Tier) {
-        if self.needed.len() > self.free.len() {
+        let mut free = self.free.clone();
+        free.extend(self.recycled(input, tier));
+        if self.needed.len() > free.len() {
             self.refuse(input, plan, tier);
         } else if !self.needed.is_empty() && !self.is_new {
-            plan.note(self.what_is_bound(input, tier));
+            plan.note(self.what_is_bound(input, tier, &free));
         }
     }
 
@@ -99,11 +121,10 @@ impl<'a> Room<'a> {
             free => format!("{free} are free"),
         };
         let (why, help) = match self.released.is_empty() {
-            true => ("the others are bound".to_owned(), "add volumes to the tier"),
+            true => ("the others are bound".to_owned(), "add volumes to the tier".to_owned()),
             false => (
                 format!("data of claims that are gone are still on {}", listed(&self.released)),
-                "add volumes to the tier; or, once nobody needs the data on one of these, delete it \
-                 and clear its directory: the next apply makes it anew",
+                recycling::way_on(input, tier, &self.released),
             ),
         };
         plan.block(
@@ -115,11 +136,11 @@ impl<'a> Room<'a> {
     }
 
     /// Which volume it will be is the scheduler's to say, where there is a choice.
-    fn what_is_bound(&self, input: &PlanInput<'_>, tier: &Tier) -> String {
+    fn what_is_bound(&self, input: &PlanInput<'_>, tier: &Tier, free: &[&ObjectKey]) -> String {
         let claims: Vec<&ObjectKey> = self.needed.iter().collect();
         let address = input.stack.tier_address(&tier.name);
-        let (claims, volumes) = (listed(&claims), listed(&self.free));
-        match (self.needed.len(), self.free.len()) {
+        let (claims, volumes) = (listed(&claims), listed(free));
+        match (self.needed.len(), free.len()) {
             (1, 1) => {
                 format!("{claims} will be bound to {volumes}, all that is free of `{address}`.")
             }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::reading::{
-    claim_of, domain, has_left, holds_data, is_member, is_ready, label, pod_parts, pods_of, text,
+    claim_of, domain, has_left, holds_data, is_cleared, is_member, is_ready, label, pod_parts,
+    pods_of, text,
 };
 use crate::inventory::Inventory;
 use crate::lock::Lock;
@@ -348,7 +349,9 @@ impl Rules {
             }
             Kind::PersistentVolume => {
                 let bound = text(live, "/status/phase") == "Bound";
-                if bound || self.keeping.contains(label(live, LABEL_TIER)) && holds_data(live) {
+                let keeps = self.keeping.contains(label(live, LABEL_TIER));
+                let is_cleared = actor.may_end && is_cleared(cluster, live);
+                if bound || keeps && holds_data(live) && !is_cleared {
                     self.say(format!("rule 8: {object} is deleted though it holds data"));
                 }
             }

@@ -53,7 +53,7 @@ fn actions(operation: Operation) -> &'static [&'static str] {
         Operation::Create => &["create"],
         Operation::Update => &["update"],
         Operation::Delete => &["delete"],
-        Operation::Replace => &["delete", "create"],
+        Operation::Replace | Operation::Recycle => &["delete", "create"],
         Operation::Keep | Operation::Forget => &["forget"],
         Operation::Adopt => &["adopt"],
     }

@@ -118,11 +118,12 @@ pub fn place(plan: &Plan) -> String {
     }
 }
 
-const OPERATIONS: [(Operation, &str, &str); 7] = [
+const OPERATIONS: [(Operation, &str, &str); 8] = [
     (Operation::Create, "+", "create"),
     (Operation::Update, "~", "update in place"),
     (Operation::Delete, "-", "destroy"),
     (Operation::Replace, "-/+", "make anew, pods and volumes kept"),
+    (Operation::Recycle, "±", "clear and make anew"),
     (Operation::Keep, ".", "keep"),
     (Operation::Adopt, ">", "take over"),
     (Operation::Forget, "<", "let go"),
@@ -134,6 +135,7 @@ fn sign(operation: Operation, paint: Paint) -> String {
         Operation::Update => paint.changed("~"),
         Operation::Delete => paint.removed("-"),
         Operation::Replace => format!("{}/{}", paint.removed("-"), paint.added("+")),
+        Operation::Recycle => paint.removed("±"),
         Operation::Keep => ".".to_owned(),
         Operation::Adopt => paint.added(">"),
         Operation::Forget => paint.removed("<"),
@@ -156,7 +158,9 @@ fn object(address: &str, change: &Change, say_why: bool, style: Style) -> String
     let address = harmless(&brief(address, NAME_MAX));
     let sign = sign(change.operation, style.paint);
     let mut about = vec![harmless(&change.summary)];
-    if say_why && matches!(change.operation, Operation::Delete | Operation::Keep) {
+    if say_why
+        && matches!(change.operation, Operation::Delete | Operation::Recycle | Operation::Keep)
+    {
         about.push(format!("(because {})", harmless(&change.because)));
     }
     about.retain(|part| !part.is_empty());

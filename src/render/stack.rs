@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::text::{count, fold, harmless, seconds};
 use crate::desired::members;
-use crate::stack::{Cluster, ExposeKind, Pool, Prepare, Reclaim, Stack, Target, Tier, TierKind};
+use crate::stack::{
+    Cluster, ExposeKind, Pool, Prepare, Reclaim, Recycle, Stack, Target, Tier, TierKind,
+};
 
 /// The whole stack.
 pub fn text(stack: &Stack) -> String {
@@ -56,7 +58,11 @@ fn storage(stack: &Stack, tier: &Tier) -> String {
         Some(Prepare::Expect) => format!(", directories checked by {}", stack.helper_image),
         None => String::new(),
     };
-    format!("{kind}, class `{}`, {reclaim}{prepare}", stack.storage_class(tier))
+    let recycle = match tier.recycle {
+        Recycle::Scrub => ", cleared and used again with consent",
+        Recycle::Manual => "",
+    };
+    format!("{kind}, class `{}`, {reclaim}{prepare}{recycle}", stack.storage_class(tier))
 }
 
 fn heading(cluster: &Cluster) -> String {

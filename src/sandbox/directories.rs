@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::api::claims_of;
 use super::cluster::Cluster;
-use super::values::{list, text};
-use crate::object::{Kind, ObjectKey};
+use super::values::{at, list, text};
+use crate::object::{Kind, LABEL_TASK, ObjectKey};
+use crate::plan::job::TASK_SCRUB;
 
 /// What a file system puts into its own root.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -101,10 +102,14 @@ pub(super) fn written(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
 }
 
 /// What a helper's work comes to; its last words where it fails.
-pub(super) fn helped(cluster: &Cluster, pod: &Value) -> Result<(), String> {
+pub(super) fn helped(cluster: &mut Cluster, pod: &Value) -> Result<(), String> {
     let node = text(pod, "/spec/nodeName");
+    let clears = at(pod, "/metadata/labels").get(LABEL_TASK) == Some(&TASK_SCRUB.into());
     let mounted = list(pod, "/spec/volumes").iter().map(|volume| text(volume, "/hostPath/path"));
     for path in mounted.filter(|path| !path.is_empty()) {
+        if clears {
+            cluster.clear_directory(node, path);
+        }
         if let Some(first) = cluster.directories.first_in(node, path) {
             return Err(format!("it is not empty: it holds {first}"));
         }

@@ -60,6 +60,17 @@ pub struct Tier {
     /// What is done about a directory before its volume is made; `None`, as always without local
     /// volumes: nothing.
     pub prepare: Option<Prepare>,
+    /// What may be done with a volume whose claim is gone, so that it can be used again.
+    pub recycle: Recycle,
+}
+
+/// What may be done with a local volume that is released, where a member needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recycle {
+    /// Nothing: somebody clears its directory and deletes it.
+    Manual,
+    /// With consent to each, a Job clears its directory, and it is made anew.
+    Scrub,
 }
 
 /// What is done about a directory of a node before the volume that offers it is made, by a Job there.
@@ -71,7 +82,7 @@ pub enum Prepare {
     Expect,
 }
 
-/// The image of helper Jobs where the stack names none: small, with a shell (`sh`, `ls`, `grep`). Its
+/// The image of helper Jobs where the stack names none: small, with a shell (`sh`, `ls`, `grep`, `find`). Its
 /// tag is pinned, so that what runs on the nodes changes only with tsinfra or the stack.
 pub const HELPER_IMAGE: &str = "busybox:1.37.0";
 

@@ -1,6 +1,7 @@
 //! The program as a process: exit codes, what goes to which stream, help, JSON, files it keeps.
 
 mod asked;
+mod directories;
 mod golden;
 mod json;
 mod kept;

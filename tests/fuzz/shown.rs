@@ -96,7 +96,13 @@ fn hostile_plan(text: &str) -> Plan {
             },
         ],
     };
-    let kinds = [Operation::Create, Operation::Update, Operation::Delete, Operation::Keep];
+    let kinds = [
+        Operation::Create,
+        Operation::Update,
+        Operation::Replace,
+        Operation::Recycle,
+        Operation::Keep,
+    ];
     let changes = kinds.into_iter().zip(["-a", "-b", "-c", "-d"]);
     let mut plan = super::planned(&super::quickstart(), &Observed::default(), Purpose::Apply);
     let step = plan.steps.values().next().cloned().expect("a first plan has steps");

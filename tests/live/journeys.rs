@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use tsinfra::object::{Kind, Labels, ObjectKey};
+use tsinfra::object::{Kind, LABEL_STACK, Labels, ObjectKey};
 use tsinfra::observed::{List, Scope};
 
 use crate::kubernetes::KubernetesStage;
@@ -45,8 +45,8 @@ macro_rules! journeys {
 }
 
 journeys!(
-    growing, expanding, shrinking, keeping, prepared, refused, saved, killed, waiting, locked,
-    mended, moved,
+    growing, expanding, shrinking, keeping, prepared, recycled, refused, saved, killed, waiting,
+    locked, mended, moved,
 );
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
@@ -273,6 +273,45 @@ fn prepared(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.run(&["plan", "--detailed-exitcode"]);
     told.run(&["destroy", "--auto-approve", "--consent", "cluster.db"]);
     told.state("prepared", "prepared");
+}
+
+/// Volumes whose claims are gone are cleared and used again, once somebody says so of each.
+fn recycled(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(LOCAL, "recycled")
+        .replacen("\n\n[storage", "\npaths = [\"/mnt/recycled\"]\n\n[storage", 1)
+        .replace("kind = \"local\"", "kind = \"local\"\nrecycle = \"scrub\"")
+        .replace("protect = true\n", "");
+    stage.write("stack.toml", &stack);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+    told.remark("the cluster is gone, and somebody deletes the claims it has left");
+    let claim = |name| ObjectKey::within(Kind::PersistentVolumeClaim, "recycled", name);
+    let of_set = |set| (0..3).map(move |ordinal| format!("data-{set}-{ordinal}"));
+    let claims: Vec<ObjectKey> =
+        ["db-config", "db-data"].into_iter().flat_map(of_set).map(claim).collect();
+    stage.delete(&claims);
+    told.state("recycled", "recycled");
+    told.run(&["apply", "--auto-approve"]);
+
+    told.remark("nobody needs the data any more");
+    let ours = Labels::from([(LABEL_STACK.to_owned(), "recycled".to_owned())]);
+    let volumes = || {
+        let kind = Kind::PersistentVolume;
+        let list = List { kind, namespace: None, labels: ours.clone() };
+        let seen = stage.look(&Scope { lists: vec![list], ..Scope::default() });
+        let uids = seen.objects.iter().map(|(key, live)| (key.to_string(), live.uid().to_owned()));
+        uids.collect::<BTreeMap<String, String>>()
+    };
+    let before = volumes();
+    let mut apply = vec!["apply", "--auto-approve"];
+    apply.extend(before.keys().flat_map(|volume| ["--consent", volume.as_str()]));
+    told.run(&apply);
+    told.state("recycled", "recycled");
+    told.run(&["plan", "--detailed-exitcode"]);
+    let after = volumes();
+    assert_eq!(before.len(), 6);
+    assert!(before.iter().all(|(key, uid)| after.get(key).is_some_and(|now| now != uid)));
+    stage.tsinfra(&["destroy", "--auto-approve"]);
 }
 
 /// What is not carried out yet, or never, is refused with the reason.

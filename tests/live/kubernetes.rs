@@ -139,6 +139,16 @@ impl Stage for KubernetesStage {
         runtime().block_on(async {
             let client = client(&self.kubeconfig).await;
             let _: Value = client.request(request).await.expect("a deletion");
+        });
+    }
+
+    fn delete(&self, objects: &[ObjectKey]) {
+        runtime().block_on(async {
+            let client = client(&self.kubeconfig).await;
+            for object in objects {
+                let request = Request::delete(path(object)).body(Vec::new()).expect("a request");
+                let _: Value = client.request(request).await.expect("a deletion");
+            }
             tokio::time::sleep(SETTLE).await;
         });
     }

@@ -44,6 +44,13 @@ impl Stage for SandboxStage {
         let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
         sandbox.disturb(|cluster| {
             cluster.orphan(set);
+        });
+    }
+
+    fn delete(&self, objects: &[ObjectKey]) {
+        let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
+        sandbox.disturb(|cluster| {
+            objects.iter().for_each(|object| cluster.delete(object));
             cluster.advance(std::time::Duration::from_secs(30));
         });
     }

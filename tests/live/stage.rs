@@ -40,6 +40,8 @@ pub(crate) trait Stage {
 
     /// What `kubectl delete --cascade=orphan` does to a StatefulSet.
     fn orphan(&self, set: &ObjectKey);
+    /// What another tool deletes.
+    fn delete(&self, objects: &[ObjectKey]);
 
     /// What is there, seen through the product's own eyes.
     fn look(&self, scope: &Scope) -> Observed;

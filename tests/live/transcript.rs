@@ -69,7 +69,7 @@ fn masked(text: &str) -> String {
             progressing = false;
         }
         if !progressing {
-            let line = without_time(&without_place(line));
+            let line = without_time(&without_hash(&without_place(line)));
             let _ = writeln!(shown, "{line}");
         }
         progressing |= line.starts_with("Steps: ");
@@ -93,6 +93,15 @@ fn without_time(line: &str) -> String {
         }
         None => line,
     }
+}
+
+/// Jobs that clear a volume are called by its uid, too, which each place gives by chance.
+fn without_hash(line: &str) -> String {
+    let masked = |word: &str| match word.rsplit_once('-') {
+        Some((named, _)) if named.contains("/scrub-") => format!("{named}-HASH"),
+        _ => word.to_owned(),
+    };
+    line.split(' ').map(masked).collect::<Vec<String>>().join(" ")
 }
 
 fn without_place(line: &str) -> String {

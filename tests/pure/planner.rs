@@ -11,6 +11,7 @@ mod identity;
 mod interrupted;
 mod laws;
 mod locked;
+mod mishaps;
 mod moved;
 mod moving;
 mod ownership;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Pool, Prepare, Stack, TierKind, is_within};
+use crate::stack::model::{LocalVolume, Pool, Prepare, Recycle, Stack, TierKind, is_within};
 use crate::stack::nearest::nearest;
 use crate::stack::quantity::Quantity;
 
@@ -181,24 +181,30 @@ fn allowed(stack: &Stack, found: &mut Findings) {
     }
 }
 
-/// What makes directories on nodes must be told where: a slip of the pen in one path would else be made,
-/// as root, anywhere.
+/// What makes or clears directories on nodes must be told where: a slip of the pen in one path would else
+/// be made, or cleared, as root, anywhere.
 fn bounded(stack: &Stack, found: &mut Findings) {
     if !stack.paths.is_empty() || !found.sound(&["stack", "paths"]) {
         return;
     }
     for (name, tier) in &stack.storage {
-        let place = ["storage", name, "prepare"];
-        if tier.prepare == Some(Prepare::Create) && found.sound(&place) {
+        let makes =
+            ("prepare", "makes", "prepare = \"expect\"", tier.prepare == Some(Prepare::Create));
+        let clears = ("recycle", "clears", "recycle = \"manual\"", tier.recycle == Recycle::Scrub);
+        for (key, verb, instead, does) in [makes, clears] {
+            let place = ["storage", name, key];
+            if !does || !found.sound(&place) {
+                continue;
+            }
+            let name = quoted(name);
             let mistake = Mistake::new(format!(
-                "tier {} makes its directories, and the stack does not say where it may",
-                quoted(name)
+                "tier {name} {verb} its directories, and the stack does not say where it may be"
             ))
-            .label(found.value(&place), "makes directories")
-            .help(
+            .label(found.value(&place), format!("{verb} directories"))
+            .help(format!(
                 "name the directories inside which they must be, such as `paths = [\"/mnt/disks\"]` \
-                 in `[stack]`; or write `prepare = \"expect\"`, which makes nothing",
-            );
+                 in `[stack]`; or write `{instead}`, which does nothing to them"
+            ));
             found.unfit(mistake);
         }
     }

@@ -158,7 +158,8 @@ pub(super) fn image(text: &str) -> Result<(), String> {
     }
 }
 
-pub(super) const IMAGE_HELP: &str = "write it with its tag, such as `registry.plant.local/busybox:1.37.0`; it needs `sh`, `ls`, `grep`";
+pub(super) const IMAGE_HELP: &str =
+    "write it with its tag, such as `registry.plant.local/busybox:1.37.0`; it needs a shell";
 
 fn repository(text: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::stack::diagnostics::quoted;
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Prepare, Reclaim, Tier, TierKind};
+use crate::stack::model::{LocalVolume, Prepare, Reclaim, Recycle, Tier, TierKind};
 use crate::stack::names;
 use crate::stack::quantity::Quantity;
 use crate::stack::reader::{Table, Value};
@@ -19,12 +19,14 @@ const TIER_KEYS: &[&str] = &[
     "per_node",
     "capacity",
     "prepare",
+    "recycle",
     "provisioner",
     "class",
     "parameters",
     "expandable",
 ];
-const LOCAL_KEYS: [&str; 6] = ["volumes", "nodes", "path", "per_node", "capacity", "prepare"];
+const LOCAL_KEYS: [&str; 7] =
+    ["volumes", "nodes", "path", "per_node", "capacity", "prepare", "recycle"];
 const CSI_KEYS: [&str; 4] = ["provisioner", "class", "parameters", "expandable"];
 const VOLUME_KEYS: &[&str] = &["node", "path", "capacity"];
 
@@ -39,8 +41,13 @@ enum Kind {
 
 /// Reads one tier.
 pub(super) fn read(name: String, value: &Value<'_>, found: &mut Findings) -> Tier {
-    let (reclaim, prepare) = (Reclaim::Retain, None);
-    let mut tier = Tier { name, reclaim, kind: TierKind::Local(Vec::new()), prepare };
+    let mut tier = Tier {
+        name,
+        reclaim: Reclaim::Retain,
+        kind: TierKind::Local(Vec::new()),
+        prepare: None,
+        recycle: Recycle::Manual,
+    };
     let Some(table) = Table::of(value, TIER_KEYS, found) else {
         return tier;
     };
@@ -55,6 +62,7 @@ pub(super) fn read(name: String, value: &Value<'_>, found: &mut Findings) -> Tie
         Kind::Local => {
             foreign(&table, &CSI_KEYS, "local", "csi", found);
             tier.prepare = read_prepare(&table, found);
+            tier.recycle = read_recycle(&table, found);
             (local_reclaim(&table, found), read_local(&table, found))
         }
         Kind::Csi => {
@@ -95,6 +103,14 @@ const PREPARATIONS: [(&str, Prepare); 2] =
 
 fn read_prepare(table: &Table<'_>, found: &mut Findings) -> Option<Prepare> {
     table.get("prepare", found)?.word("way to prepare a directory", &PREPARATIONS, found)
+}
+
+const RECYCLINGS: [(&str, Recycle); 2] = [("manual", Recycle::Manual), ("scrub", Recycle::Scrub)];
+
+fn read_recycle(table: &Table<'_>, found: &mut Findings) -> Recycle {
+    let value = table.get("recycle", found);
+    let recycle = value.and_then(|value| value.word("way to recycle a volume", &RECYCLINGS, found));
+    recycle.unwrap_or(Recycle::Manual)
 }
 
 fn csi_reclaim(table: &Table<'_>, found: &mut Findings) -> Reclaim {

@@ -18,7 +18,10 @@ fn seen(conditions: Value, pod_status: Option<Value>) -> Observed {
         &mut seen,
         Kind::Job,
         &job().name,
-        json!({ "spec": { "template": template }, "status": status }),
+        json!({
+            "metadata": { "labels": { "tsinfra.dev/task": "prepare" } },
+            "spec": { "template": template }, "status": status,
+        }),
     );
     if let Some(status) = pod_status {
         let labels = json!({ "batch.kubernetes.io/job-name": job().name });

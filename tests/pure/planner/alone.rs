@@ -5,6 +5,7 @@ mod data;
 mod ends;
 mod leaving;
 mod members;
+mod recycled;
 mod runs;
 mod volumes;
 
@@ -43,6 +44,17 @@ fn plan_of<W: World>(
     purpose: Purpose,
     change: impl FnOnce(&mut Observed),
 ) -> Plan {
+    plan_with(world, stack, purpose, &[], change)
+}
+
+/// The same, with consents.
+fn plan_with<W: World>(
+    world: &W,
+    stack: &Stack,
+    purpose: Purpose,
+    consents: &[&str],
+    change: impl FnOnce(&mut Observed),
+) -> Plan {
     let survey = block_on(survey::look(world, stack, purpose)).unwrap();
     let Survey { stack, naming, desired, mut observed } = survey;
     change(&mut observed);
@@ -54,7 +66,7 @@ fn plan_of<W: World>(
         previews: &BTreeMap::new(),
         purpose,
         basis: &Basis::default(),
-        consents: &std::collections::BTreeSet::new(),
+        consents: &consents.iter().map(|consent| (*consent).to_owned()).collect(),
     })
 }
 
