@@ -68,6 +68,7 @@ use crate::object::{FIELD_MANAGER, Labels, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
 use crate::plan::change::Change;
 use crate::plan::growth;
+use crate::plan::job;
 use crate::plan::labels;
 use crate::plan::step::Action;
 use crate::plan::volume;
@@ -322,6 +323,9 @@ impl World for Sandbox {
             }
             Action::Say { member, database, statement } => {
                 databases::say(cluster, database, member, statement)
+            }
+            Action::Start { job: key, labels } => {
+                api::amend(cluster, key, |live| job::start(key, live, labels))
             }
             Action::Retire { job, labels } => api::retire(cluster, job, labels),
             Action::Expand { claim, uid, volume, to, .. } => {

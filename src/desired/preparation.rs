@@ -93,6 +93,7 @@ pub fn preparation(stack: &Stack, volume: &Value) -> Option<Preparation> {
         kind,
         is_read_only: true,
         capabilities: &[SEE],
+        is_suspended: false,
         of: "",
     };
     let (job, manifest) = work.job(stack, tier, &directory);
@@ -100,7 +101,8 @@ pub fn preparation(stack: &Stack, volume: &Value) -> Option<Preparation> {
 }
 
 /// The Job that clears the directory of a volume that is there, so that it can be made anew. It is another
-/// one for each volume and each claim that has let go of it.
+/// one for each volume and each claim that has let go of it, and is made suspended: see
+/// [`crate::plan::step::Action::Start`].
 pub fn scrub(stack: &Stack, tier: &Tier, volume: &LiveObject) -> Option<(ObjectKey, Value)> {
     let of = format!("{} {}", volume.uid(), volume.text("/spec/claimRef/uid")?);
     let work = Work {
@@ -109,6 +111,7 @@ pub fn scrub(stack: &Stack, tier: &Tier, volume: &LiveObject) -> Option<(ObjectK
         kind: "Directory",
         is_read_only: false,
         capabilities: &[SEE, REMOVE],
+        is_suspended: true,
         of: &of,
     };
     Some(work.job(stack, tier, &directory(&volume.value)?))
@@ -129,6 +132,8 @@ struct Work<'a> {
     kind: &'static str,
     is_read_only: bool,
     capabilities: &'static [&'static str],
+    /// Whether it is made without beginning.
+    is_suspended: bool,
     /// What tells it from the same work at another time.
     of: &'a str,
 }
@@ -158,6 +163,7 @@ impl Work<'_> {
             "kind": Kind::Job.word(),
             "metadata": { "namespace": stack.namespace, "labels": labels },
             "spec": {
+                "suspend": self.is_suspended,
                 "backoffLimit": RETRIES,
                 "activeDeadlineSeconds": HELPER_SECONDS,
                 "ttlSecondsAfterFinished": KEPT_SECONDS,

@@ -50,6 +50,10 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
         Action::Say { member, database, statement } => {
             database::say(link, database, &member.name, statement).await
         }
+        Action::Start { job: key, labels } => {
+            let due = |live: &Value| job::start(key, live, labels);
+            Amend { link, key, due }.run(&format!("starting {key}"), Absence::Stale).await
+        }
         Action::Retire { job, labels } => retire(link, job, labels).await,
         Action::Expand { claim: key, uid, volume, to, .. } => {
             let due = |live: &Value| growth::expand(key, live, uid, volume, to);

@@ -1,7 +1,7 @@
 //! How far a helper Job is, and whether it may be removed once it has done its work. Pure; every world
 //! removes it by the uid of the very Job that was judged.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::object::{LABEL_HOSTNAME, Labels, ObjectKey, at};
 use crate::observed::LiveObject;
@@ -42,14 +42,27 @@ pub fn condition<'a>(job: &'a Value, condition: &str) -> Option<&'a Value> {
     all.iter().find(|one| one["type"] == *condition && one["status"] == *"True")
 }
 
-/// The uid of a helper that has done its work; an error says how it is not the one that was meant.
-pub fn done(key: &ObjectKey, live: &Value, labels: &Labels) -> Result<String, String> {
+/// The merge patch that lets a helper begin; `None`: it has begun. An error says how it is not the one that
+/// was meant.
+pub fn start(key: &ObjectKey, live: &Value, labels: &Labels) -> Result<Option<Value>, String> {
+    ours(key, live, labels)?;
+    let is_suspended = at(live, "/spec/suspend") == Some(&true.into());
+    Ok(is_suspended.then(|| json!({ "spec": { "suspend": false } })))
+}
+
+fn ours(key: &ObjectKey, live: &Value, labels: &Labels) -> Result<(), String> {
     let bears = |(name, value): (&String, &String)| {
         at(live, "/metadata/labels").and_then(|all| all.get(name)) == Some(&value.as_str().into())
     };
-    if !labels.iter().all(bears) {
-        return Err(format!("{key} is not the helper that was made"));
+    match labels.iter().all(bears) {
+        true => Ok(()),
+        false => Err(format!("{key} is not the helper that was made")),
     }
+}
+
+/// The uid of a helper that has done its work; an error says how it is not the one that was meant.
+pub fn done(key: &ObjectKey, live: &Value, labels: &Labels) -> Result<String, String> {
+    ours(key, live, labels)?;
     if !is(live, "Complete") {
         return Err(format!("{key} has not done its work"));
     }

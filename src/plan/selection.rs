@@ -334,6 +334,7 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         }
         Action::Say { .. }
         | Action::Hold { .. }
+        | Action::Start { .. }
         | Action::Retire { .. }
         | Action::Orphan { .. }
         | Action::Await => false,

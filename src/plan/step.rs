@@ -125,6 +125,15 @@ pub enum Action {
         /// What is said.
         statement: Statement,
     },
+    /// Let a helper Job that was made suspended begin (a merge patch that carries uid and version, held
+    /// against [`crate::plan::job::start`]). What destroys data is never begun by a creation: one that a
+    /// paused process sends late would come to a world that has gone on, and nothing could tell.
+    Start {
+        /// The Job.
+        job: ObjectKey,
+        /// Labels it must bear.
+        labels: Labels,
+    },
     /// Remove a helper Job this plan has made, once it has done its work. Its uid is not known before:
     /// it is read, held against [`crate::plan::job::done`], and removed by the uid that was read.
     Retire {
@@ -175,6 +184,7 @@ impl Action {
             | Self::Expand { claim: object, .. }
             | Self::Hold { volume: object, .. }
             | Self::Purge { volume: object, .. }
+            | Self::Start { job: object, .. }
             | Self::Retire { job: object, .. } => Some(object),
             Self::Await => None,
         }
@@ -194,7 +204,7 @@ impl Action {
             Self::Say { .. } => 120,
             Self::Hold { .. } => 150,
             // Helpers go as soon as they have done their work.
-            Self::Retire { job, .. } => place(job.kind),
+            Self::Start { job, .. } | Self::Retire { job, .. } => place(job.kind),
             Self::Delete { object, .. } if object.kind == Kind::Job => place(object.kind),
             Self::Delete { object, .. } => 200 - place(object.kind),
             Self::Purge { .. } => 300,

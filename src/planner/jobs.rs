@@ -40,7 +40,9 @@ pub struct Helper<'a> {
     pub verb: &'static str,
     /// Why.
     pub because: String,
-    /// What must still be so just before it is made.
+    /// Whether it is made suspended, and begins by a step of its own.
+    pub is_suspended: bool,
+    /// What must still be so just before it begins.
     pub expects: Vec<Expect>,
     /// What it may do to data.
     pub risk: Risk,
@@ -64,7 +66,9 @@ impl Helper<'_> {
             }
             Some(live) => {
                 let done = StepId(format!("finished/{job}"));
-                if !is("Complete") {
+                if live.value.pointer("/spec/suspend") == Some(&true.into()) {
+                    plan.step(done.clone(), self.start(BTreeSet::new()));
+                } else if !is("Complete") {
                     plan.step(done.clone(), self.wait());
                 }
                 remove(
@@ -85,29 +89,49 @@ impl Helper<'_> {
         after.extend(after_namespace(job));
         let mut expects = vec![expect];
         expects.extend(self.expects.iter().cloned());
+        let does = format!("{verb} {path} on {node} by {job}");
         let making = Step {
             action: Action::Create { object: (*job).clone(), manifest: (*manifest).clone() },
-            title: format!("{verb} {path} on {node} by {job}"),
+            title: if self.is_suspended { format!("create {job}, suspended") } else { does },
             because: self.because.clone(),
             expects,
             after,
-            risk: self.risk,
-            bytes: self.bytes,
+            until: if self.is_suspended { Until::Said } else { self.wait().until },
             ..self.wait()
         };
+        let mut last = create_id(job);
+        plan.step(last.clone(), making);
+        if self.is_suspended {
+            let made = std::mem::replace(&mut last, StepId(format!("start/{job}")));
+            plan.step(last.clone(), self.start([made].into()));
+        }
         let labels = labels::of_manifest(manifest);
         let retiring = Step {
             action: Action::Retire { job: (*job).clone(), labels },
             title: format!("delete {job}"),
             because: "it has done its work".to_owned(),
-            after: [create_id(job)].into(),
+            after: [last].into(),
             until: Until::PodsGone { object: (*job).clone() },
             limit_seconds: STOP_SECONDS,
             ..self.wait()
         };
-        plan.step(create_id(job), making);
         plan.step(delete_id(job), retiring);
         delete_id(job)
+    }
+
+    /// Lets a helper begin that was made suspended.
+    fn start(&self, after: BTreeSet<StepId>) -> Step {
+        let Self { job, manifest, directory: Directory { node, path }, verb, .. } = self;
+        Step {
+            action: Action::Start { job: (*job).clone(), labels: labels::of_manifest(manifest) },
+            title: format!("{verb} {path} on {node} by {job}"),
+            because: self.because.clone(),
+            expects: self.expects.clone(),
+            after,
+            risk: self.risk,
+            bytes: self.bytes,
+            ..self.wait()
+        }
     }
 
     /// Waits for the work of a helper that is there.

@@ -58,7 +58,8 @@ fn helper<'a>(input: &PlanInput<'_>, preparation: &'a Preparation) -> Helper<'a>
     let tier = labels::tier_of(manifest).unwrap_or_default();
     let because = format!("`{}` says prepare = \"{word}\"", input.stack.tier_address(tier));
     let (expects, risk, bytes) = (Vec::new(), Risk::None, 0);
-    Helper { job, manifest, directory, verb, because, expects, risk, bytes }
+    let is_suspended = false;
+    Helper { job, manifest, directory, verb, because, is_suspended, expects, risk, bytes }
 }
 
 /// No member of a cluster starts, or is started anew, before all directories its cluster is to get are

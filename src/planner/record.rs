@@ -34,6 +34,7 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
             Action::Hold { .. }
             | Action::Relabel { .. }
             | Action::Say { .. }
+            | Action::Start { .. }
             | Action::Retire { .. }
             | Action::Expand { .. }
             | Action::Await => {}

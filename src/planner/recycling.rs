@@ -173,6 +173,7 @@ fn recycle(
         directory: &preparation::directory(&live.value)?,
         verb: "clear",
         because: because.clone(),
+        is_suspended: true,
         expects: vec![belongs.clone(), let_go.clone()],
         risk: Risk::Deletes,
         bytes: size.parse::<Quantity>().map_or(0, |size| size.bytes()),

@@ -44,13 +44,6 @@ pub(super) fn claim_of(volume: &Value) -> Option<ObjectKey> {
     Some(ObjectKey::within(Kind::PersistentVolumeClaim, part("namespace")?, part("name")?))
 }
 
-/// Whether nothing is left in the directory of a local volume.
-pub(super) fn is_cleared(cluster: &Cluster, volume: &Value) -> bool {
-    let node = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
-    let (node, path) = (text(volume, node), text(volume, "/spec/local/path"));
-    !path.is_empty() && cluster.directories.first_in(node, path).is_none()
-}
-
 pub(super) fn holds_data(volume: &Value) -> bool {
     matches!(text(volume, "/status/phase"), "Bound" | "Released" | "Failed")
 }

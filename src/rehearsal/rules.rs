@@ -1,14 +1,15 @@
 //! The safety rules as monitors: what is asked before every effect and after everything that happens
 //! (DESIGN §9). A rule that is broken is said once, in a sentence.
 
+mod directories;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::reading::{
-    claim_of, domain, has_left, holds_data, is_cleared, is_member, is_ready, label, pod_parts,
-    pods_of, text,
+    claim_of, domain, has_left, holds_data, is_member, is_ready, label, pod_parts, pods_of, text,
 };
 use crate::inventory::Inventory;
 use crate::lock::Lock;
@@ -156,6 +157,9 @@ impl Rules {
             Action::Delete { .. } => self.deletion(cluster, actor, object),
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
             Action::Relabel { labels, .. } => self.relabelling(live, object, labels),
+            Action::Start { .. } => {
+                live.inspect(|job| self.directory_goes(cluster, actor, job));
+            }
             Action::Orphan { .. } => self.orphaning(cluster, object),
             Action::Expand { .. }
             | Action::Hold { .. }
@@ -232,30 +236,6 @@ impl Rules {
         let on_record = record.and_then(|record| Inventory::from_config_map(record).ok());
         if !on_record.is_some_and(|record| record.items.contains_key(object)) {
             self.say(format!("intent: {object} is made and does not stand on the record"));
-        }
-    }
-
-    /// A volume of a tier that has its directories prepared comes once there is one, with nothing in it,
-    /// and once nobody is at it any more.
-    fn volume_comes(&mut self, cluster: &Cluster, object: &ObjectKey, manifest: &Value) {
-        let is_prepared = self.prepared.contains(label(manifest, LABEL_TIER));
-        if object.kind != Kind::PersistentVolume || !is_prepared {
-            return;
-        }
-        let node = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
-        let (node, path) = (text(manifest, node), text(manifest, "/spec/local/path"));
-        if !cluster.directories.is_there(node, path) {
-            self.say(format!("prepared: {object} is made and its directory is missing"));
-        }
-        if cluster.directories.first_in(node, path).is_some() {
-            self.say(format!("prepared: {object} is made and its directory is not empty"));
-        }
-        let is_at_it = |pod: &Value| {
-            text(pod, "/spec/nodeName") == node
-                && text(pod, "/spec/volumes/0/hostPath/path") == path
-        };
-        if cluster.of_kind(Kind::Pod).any(|(_, pod)| is_at_it(pod)) {
-            self.say(format!("prepared: {object} is made while a helper is at its directory"));
         }
     }
 
@@ -350,7 +330,7 @@ impl Rules {
             Kind::PersistentVolume => {
                 let bound = text(live, "/status/phase") == "Bound";
                 let keeps = self.keeping.contains(label(live, LABEL_TIER));
-                let is_cleared = actor.may_end && is_cleared(cluster, live);
+                let is_cleared = actor.may_end && directories::is_cleared(cluster, live);
                 if bound || keeps && holds_data(live) && !is_cleared {
                     self.say(format!("rule 8: {object} is deleted though it holds data"));
                 }
@@ -439,6 +419,7 @@ impl Rules {
         self.wrong.extend(changed);
         self.note_the_lock(cluster);
         self.claims_stay(cluster);
+        self.nobody_is_at_what_is_cleared(cluster);
         if !self.lenient {
             self.nobody_leaves_undrained(cluster);
             self.quorums_hold(cluster);

@@ -164,6 +164,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Relabel { object, .. } => format!("relabel {object}"),
         Action::Purge { volume, .. } => format!("purge {volume}"),
         Action::Say { statement, .. } => format!("say {}", statement.text),
+        Action::Start { job, .. } => format!("start {job}"),
         Action::Retire { job, .. } => format!("retire {job}"),
         Action::Expand { claim, .. } => format!("expand {claim}"),
         Action::Orphan { object, .. } => format!("orphan {object}"),

@@ -215,11 +215,13 @@ fn may_end(trial: &Trial<'_>, consents: &[String]) -> bool {
     };
     let mut clusters = trial.stack.clusters.values();
     let may_go = |cluster: &crate::stack::Cluster| !cluster.protect || consented(&cluster.name);
-    let of_cluster = |address: &String| address.starts_with("cluster.");
+    let of_data = |address: &String| {
+        address.starts_with("cluster.") || address.starts_with("PersistentVolume/")
+    };
     match trial.purpose {
         Purpose::Destroy => clusters.all(may_go),
         Purpose::Apply | Purpose::Refresh | Purpose::Adopt | Purpose::Forget => {
-            trial.consents.iter().chain(consents).any(of_cluster)
+            trial.consents.iter().chain(consents).any(of_data)
         }
     }
 }

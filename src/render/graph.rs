@@ -39,7 +39,10 @@ fn colour(step: &Step) -> &'static str {
         | Action::Say { .. }
         | Action::Expand { .. }
         | Action::Orphan { .. } => "goldenrod",
-        Action::Delete { .. } | Action::Purge { .. } | Action::Retire { .. } => "firebrick",
+        Action::Delete { .. }
+        | Action::Purge { .. }
+        | Action::Start { .. }
+        | Action::Retire { .. } => "firebrick",
         Action::Await => "gray40",
     }
 }

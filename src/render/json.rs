@@ -112,6 +112,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Relabel { .. } => "relabel",
             Action::Purge { .. } => "purge",
             Action::Say { .. } => "say",
+            Action::Start { .. } => "start",
             Action::Retire { .. } => "retire",
             Action::Expand { .. } => "expand",
             Action::Orphan { .. } => "orphan",

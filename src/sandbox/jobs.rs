@@ -19,9 +19,9 @@ pub(super) fn run(cluster: &mut Cluster) {
     }
 }
 
-/// Whether a Job has not ended.
+/// Whether a Job has begun and not ended.
 pub(super) fn is_under_way(job: &Value) -> bool {
-    !job::is(job, "Complete") && !job::is(job, "Failed")
+    at(job, "/spec/suspend") != true && !job::is(job, "Complete") && !job::is(job, "Failed")
 }
 
 /// Whether a pod is a Job's.
@@ -30,6 +30,9 @@ pub(super) fn is_of_one(pod: &Value) -> bool {
 }
 
 fn step(cluster: &mut Cluster, key: &ObjectKey, job: &Value) {
+    if at(job, "/spec/suspend") == true {
+        return;
+    }
     if at(job, "/status/startTime").is_null() {
         cluster.set_status(key, &["startTime"], json!(cluster.timestamp()));
         return;

@@ -5,11 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use tsinfra::apply;
+use tsinfra::apply::hold::Claim;
+use tsinfra::object::Kind;
+use tsinfra::plan::Purpose;
 use tsinfra::rehearsal::fault::Fault;
-use tsinfra::rehearsal::matrix::{Operation, operations};
+use tsinfra::rehearsal::matrix::{self, Operation, operations};
 use tsinfra::rehearsal::soak::{Place, drawn, every_place, try_all};
 use tsinfra::rehearsal::trial::Ours;
+use tsinfra::sandbox::Sandbox;
+use tsinfra::survey::{self, Request};
 
 const STACKS: [(&str, &str); 3] = [
     ("iotdb-cloud", include_str!("../../stacks/iotdb-cloud.toml")),
@@ -47,7 +55,37 @@ pub(crate) fn all() -> &'static [Operation] {
             [": create", ": scale out"].iter().any(|end| operation.name.ends_with(end))
         };
         let prepared = of_stack(("iotdb-local, prepared", &local)).into_iter().filter(comes);
-        STACKS.into_iter().flat_map(of_stack).chain(prepared).collect()
+        STACKS.into_iter().flat_map(of_stack).chain(prepared).chain([recycled()]).collect()
+    })
+}
+
+/// A cluster is made anew on the directories of one that is gone: each is cleared.
+fn recycled() -> Operation {
+    let text = STACKS[1].1.replace("kind    = \"local\"", "kind = \"local\"\nrecycle = \"scrub\"");
+    let text = text.replace("protect = true", "");
+    let stack = tsinfra::stack::read("iotdb-local", &text).unwrap();
+    block_on(async {
+        let created = matrix::lived(&matrix::furnished(&stack), &stack).await;
+        let sandbox = Sandbox::resumed(created);
+        let purpose = Purpose::Destroy;
+        let request = Request { stack: &stack, digest: "", purpose, consents: &[] };
+        let plan = survey::plan(&sandbox, &request).await.unwrap();
+        let holder = "before".to_owned();
+        let claim = Claim { holder, purpose: "destroy".to_owned(), patience: Duration::ZERO };
+        let stop = AtomicBool::new(false);
+        let ended = apply::run(&sandbox, &plan, &claim, &stop, |_| (), |_| ()).await;
+        assert!(ended.is_complete(&plan), "{ended:#?}");
+        sandbox.disturb(|cluster| {
+            for claim in cluster.keys_of(Kind::PersistentVolumeClaim) {
+                cluster.delete(&claim);
+            }
+            cluster.advance(Duration::from_secs(60));
+        });
+        let base = sandbox.snapshot();
+        let volumes = base.keys_of(Kind::PersistentVolume);
+        let consents = volumes.iter().map(ToString::to_string).collect();
+        let name = "iotdb-local, used again: create".to_owned();
+        Operation::new(name, base, stack.clone(), Purpose::Apply, consents).await
     })
 }
 
@@ -146,6 +184,21 @@ fn what_seeds_have_found_stays_mended() {
         let operation = all().iter().find(|operation| operation.name == name).unwrap();
         let report = block_on(operation.under(faults.into_iter().collect()));
         assert_eq!(report.wrong, Vec::<String>::new(), "{name}:\n{}", report.journal.join("\n"));
+    }
+}
+
+/// A process that was paused, or whose request was held up, comes to a world in which members live on the
+/// directories it was about to clear: it clears nothing. Trials have found that it did, as long as a Job
+/// that clears began with its creation.
+#[test]
+fn whoever_comes_late_clears_nothing() {
+    let operation = all().iter().find(|it| it.name == "iotdb-local, used again: create").unwrap();
+    for effect in 0..operation.straight.effects {
+        for fault in [Fault::Paused, Fault::Late] {
+            let report = block_on(operation.under(BTreeMap::from([(effect, fault)])));
+            let journal = report.journal.join("\n");
+            assert_eq!(report.wrong, Vec::<String>::new(), "{effect}, {fault}:\n{journal}");
+        }
     }
 }
 

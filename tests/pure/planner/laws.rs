@@ -43,7 +43,7 @@ fn assert_needed(plan: &Plan, world: &Watched) {
             Action::Delete { object, .. }
             | Action::Hold { volume: object, .. }
             | Action::Purge { volume: object, .. } => panic!("{object} is deleted"),
-            Action::Retire { .. } => {}
+            Action::Start { .. } | Action::Retire { .. } => {}
             Action::Relabel { object, .. } => panic!("{object} changes hands"),
             Action::Say { member, .. } => panic!("{member} is told something"),
             Action::Await => {}

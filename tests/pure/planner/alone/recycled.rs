@@ -96,12 +96,14 @@ fn each_step_of_it_expects_that_nobody_has_come_back() {
     };
     let let_go = Expect::LetGo { object: claim() };
     let acts = |step: &&Step| match &step.action {
-        Action::Create { object, .. } => object.name.starts_with("scrub-ssd-worker-2-"),
+        Action::Create { object, .. } | Action::Start { job: object, .. } => {
+            object.name.starts_with("scrub-ssd-worker-2-")
+        }
         Action::Delete { object, .. } => *object == volume(),
         _ => false,
     };
     let steps: Vec<&Step> = plan.steps.values().filter(acts).collect();
-    assert_eq!(steps.len(), 2, "{:#?}", plan.steps);
+    assert_eq!(steps.len(), 3, "{:#?}", plan.steps);
     for step in steps {
         assert!(step.expects.contains(&belongs) && step.expects.contains(&let_go), "{step:#?}");
     }
@@ -217,7 +219,7 @@ fn a_run_that_is_stopped_while_it_clears_is_taken_up() {
         .filter(|id| id.0.contains("Job/") || id.0.contains("Volume/"))
         .cloned()
         .collect();
-    assert_eq!(ids.len(), 8, "{ids:#?}");
+    assert_eq!(ids.len(), 10, "{ids:#?}");
     for stopped in ids {
         let world = Sandbox::resumed(begin.snapshot());
         run_until(&world, &plan, |event| {
