@@ -262,10 +262,14 @@ pub fn member_left(
     let expects = nobody_needs(claim, left);
     let (because, until) = match fate {
         Fate::Kept(why) => {
-            if let Some((volume, live)) = volume {
-                keep(plan, volume, live, &format!("{why}, also once its member has left"));
-            }
-            (LEFT, Until::Gone { object: claim.clone() })
+            let until = match volume {
+                Some((volume, live)) => {
+                    keep(plan, volume, live, &format!("{why}, also once its member has left"));
+                    Until::Released { claim: claim.clone(), volume: volume.clone() }
+                }
+                None => Until::Gone { object: claim.clone() },
+            };
+            (LEFT, until)
         }
         Fate::None => (LEFT, removed(claim, live)),
         Fate::Purged(volume, volume_live) => {

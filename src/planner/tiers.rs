@@ -9,6 +9,7 @@ use super::recycling;
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{CLAIM, Kind, ObjectKey};
+use crate::observed::LiveObject;
 use crate::stack::{Recycle, Tier, TierKind};
 use crate::wording::count;
 
@@ -81,8 +82,14 @@ impl<'a> Room<'a> {
         for (key, _) in of_tier {
             let live = input.observed.objects.get(key);
             match live.and_then(|live| Some((live, live.text("/status/phase")?))) {
-                // The volume is bound a moment before its claim says so.
-                Some((live, "Bound")) => drop(claim_of(live).map(|claim| needed.remove(&claim))),
+                // The volume is bound a moment before its claim says so, and a moment longer than there
+                // is one.
+                Some((live, "Bound")) => match claim_of(live) {
+                    Some(claim) if all.contains(&claim) && is_gone(input, &claim, live) => {
+                        released.push(key);
+                    }
+                    claim => drop(claim.map(|claim| needed.remove(&claim))),
+                },
                 Some((_, "Released" | "Failed")) => released.push(key),
                 _ => free.push(key),
             }
@@ -153,6 +160,12 @@ impl<'a> Room<'a> {
 /// Names, one after the other.
 fn listed(keys: &[&ObjectKey]) -> String {
     keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the claim of the stack a volume says it is bound to is there no more.
+fn is_gone(input: &PlanInput<'_>, claim: &ObjectKey, volume: &LiveObject) -> bool {
+    let live = input.observed.objects.get(claim);
+    live.is_none_or(|live| volume.text("/spec/claimRef/uid") != Some(live.uid()))
 }
 
 fn has_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {

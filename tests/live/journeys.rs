@@ -45,8 +45,8 @@ macro_rules! journeys {
 }
 
 journeys!(
-    growing, expanding, shrinking, keeping, prepared, recycled, refused, saved, killed, waiting,
-    locked, mended, moved,
+    growing, expanding, shrinking, keeping, prepared, recycled, returning, refused, saved, killed,
+    waiting, locked, mended, moved,
 );
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
@@ -311,6 +311,59 @@ fn recycled(stage: &dyn Stage, told: &mut Transcript<'_>) {
     let after = volumes();
     assert_eq!(before.len(), 6);
     assert!(before.iter().all(|(key, uid)| after.get(key).is_some_and(|now| now != uid)));
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+}
+
+/// A member comes, leaves, and comes again onto the very volume it had, once that is cleared.
+fn returning(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let three = named(LOCAL, "returning")
+        .replacen("\n\n[storage", "\npaths = [\"/mnt/returning\"]\n\n[storage", 1)
+        .replace("kind = \"local\"", "kind = \"local\"\nprepare = \"create\"\nrecycle = \"scrub\"")
+        .replace("protect = true\n", "");
+    let volume = |node: u32| {
+        format!(
+            "  {{ node = \"worker-{node}\", path = \"/mnt/returning/ssd\", capacity = \"100Gi\" }},\n"
+        )
+    };
+    let with_volume = three.replacen(&volume(3), &(volume(3) + &volume(4)), 1);
+    assert_ne!(three, with_volume);
+    let (before, after) =
+        with_volume.split_at(with_volume.find("pool.data").expect("the DataNodes"));
+    let four = before.to_owned() + &after.replacen("nodes = 3", "nodes = 4", 1);
+    stage.write("stack.toml", &three);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    let bound = || {
+        let claim = "data-db-data-3".to_owned();
+        let claim = ObjectKey::within(Kind::PersistentVolumeClaim, "returning", claim);
+        let seen = stage.look(&Scope { gets: vec![claim.clone()], ..Scope::default() });
+        let live = seen.objects.get(&claim)?;
+        Some((live.text("/spec/volumeName")?.to_owned(), live.uid().to_owned()))
+    };
+
+    told.remark("a fourth DataNode, and a volume for it");
+    stage.write("stack.toml", &four);
+    told.run(&["apply", "--auto-approve"]);
+    told.state("returning", "returning");
+    let (volume, claim) = bound().expect("a volume");
+
+    told.remark("three again: the volume stays in the stack");
+    stage.write("stack.toml", &with_volume);
+    told.run(&["apply", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.state("returning", "returning");
+    assert_eq!(bound(), None);
+
+    told.remark("four again, and what the fourth has left is in the way");
+    stage.write("stack.toml", &four);
+    told.run(&["apply", "--auto-approve"]);
+    let volume = format!("PersistentVolume/{volume}");
+    told.run(&["apply", "--auto-approve", "--consent", &volume]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.state("returning", "returning");
+    let (again, another_claim) =
+        bound().unwrap_or_else(|| panic!("{}", stage.tsinfra(&["plan"]).text));
+    assert_eq!(format!("PersistentVolume/{again}"), volume);
+    assert_ne!(another_claim, claim);
     stage.tsinfra(&["destroy", "--auto-approve"]);
 }
 

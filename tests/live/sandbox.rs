@@ -44,6 +44,7 @@ impl Stage for SandboxStage {
         let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
         sandbox.disturb(|cluster| {
             cluster.orphan(set);
+            cluster.advance(std::time::Duration::from_secs(30));
         });
     }
 

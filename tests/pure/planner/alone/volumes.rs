@@ -50,6 +50,16 @@ fn a_volume_that_another_claim_has_taken_is_no_members() {
     assert_eq!(taken, [told]);
 }
 
+/// A volume says that it is bound a moment longer than its claim is there: what is on it is of that claim.
+#[test]
+fn a_volume_whose_claim_has_just_gone_is_not_free() {
+    let gone = refused(|seen| {
+        let claim = claim_on(seen, "worker-1");
+        seen.objects.remove(&claim);
+    });
+    assert!(gone[0].contains("data of claims that are gone are still on"), "{gone:?}");
+}
+
 /// A host path without a node is on every node; one beside a directory is not inside of it.
 #[test]
 fn a_directory_of_every_node_is_given_away_on_each() {
