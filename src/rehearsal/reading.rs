@@ -29,13 +29,21 @@ pub(super) fn is_member(cluster: &Cluster, set: &ObjectKey, ordinal: u64) -> boo
 
 /// Whether a claim is above all members its StatefulSet is to have, and its database lists none of it.
 pub(super) fn has_left(cluster: &Cluster, claim: &ObjectKey) -> bool {
-    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.name.rsplit('-').next()) else {
-        return false;
-    };
+    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else { return false };
     let Some(live) = cluster.get(&set) else { return false };
-    let replicas = live["spec"]["replicas"].as_u64().unwrap_or(1);
-    let ordinal: u64 = ordinal.parse().unwrap_or_default();
+    let (replicas, ordinal) = (live["spec"]["replicas"].as_u64().unwrap_or(1), u64::from(ordinal));
     ordinal >= replicas && !is_member(cluster, &set, ordinal)
+}
+
+/// Whether a claim's StatefulSet is not there, and its database lists no such member.
+pub(super) fn is_nobodys(cluster: &Cluster, claim: &ObjectKey) -> bool {
+    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else { return false };
+    let of = cluster.get(claim).map(|claim| label(claim, LABEL_CLUSTER)).unwrap_or_default();
+    let namespace = claim.namespace.as_deref().unwrap_or_default();
+    let database = cluster.databases.get(&format!("{namespace}/{of}"));
+    let host = format!("{}-{ordinal}", set.name);
+    cluster.get(&set).is_none()
+        && !database.is_some_and(|sim| sim.lists_host(&host, cluster.clock_ms))
 }
 
 /// The claim a volume was bound to.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::reading::{
-    claim_of, domain, has_left, holds_data, is_member, is_ready, label, pod_parts, pods_of, text,
+    claim_of, domain, has_left, holds_data, is_member, is_nobodys, is_ready, label, pod_parts,
+    pods_of, text,
 };
 use crate::inventory::Inventory;
 use crate::lock::Lock;
@@ -369,7 +370,9 @@ impl Rules {
         claim: &ObjectKey,
         live: &Value,
     ) {
-        let left = has_left(actor.known.unwrap_or(cluster), claim);
+        // One that was held up on the way may come to a world without the set it was judged by.
+        let left = has_left(actor.known.unwrap_or(cluster), claim)
+            || actor.late && is_nobodys(cluster, claim);
         if left {
             self.let_go.insert(claim.clone());
         }

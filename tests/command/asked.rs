@@ -59,7 +59,7 @@ fn what_a_rule_refuses_is_not_done_however_it_is_approved() {
     }
     done(folder, &["apply", "guarded.toml", "--auto-approve"]);
     refused(folder, &["destroy", "guarded.toml", "--auto-approve"], 4, "protected");
-    refused(folder, &["apply", "fewer.toml", "--auto-approve"], 4, "draining is not carried out");
+    refused(folder, &["apply", "fewer.toml", "--auto-approve"], 4, "ConfigNodes vote");
     let saved = run(folder, &["plan", "guarded.toml", "--destroy", "--out", "end.json"]);
     assert_eq!(saved.status.code(), Some(4), "{}", err(&saved));
     refused(folder, &["apply", "end.json"], 4, "protected");

@@ -71,11 +71,12 @@ fn what_is_refused_is_not_rehearsed() {
     let folder = folder();
     let quickstart = stack("quickstart");
     let text = fs::read_to_string(&quickstart).expect("a stack");
-    let more = text.replace("nodes   = 3                          # raise", "nodes   = 4  # raise");
-    fs::write(folder.path().join("more.toml"), more).expect("written");
-    let applied = run(folder.path(), &["apply", "more.toml", "--auto-approve"]);
+    let fewer = text.replacen("nodes   = 3\n", "nodes   = 1\n", 1);
+    assert_ne!(fewer, text);
+    fs::write(folder.path().join("fewer.toml"), fewer).expect("written");
+    let applied = run(folder.path(), &["apply", &quickstart, "--auto-approve"]);
     assert_eq!(applied.status.code(), Some(0), "{}", err(&applied));
-    let refused = run(folder.path(), &["rehearse", &quickstart]);
+    let refused = run(folder.path(), &["rehearse", "fewer.toml"]);
     assert_eq!(refused.status.code(), Some(4), "{}{}", out(&refused), err(&refused));
     assert!(out(&refused).contains("scale-in"), "{}", out(&refused));
 }
