@@ -130,7 +130,10 @@ fn a_claim_that_was_left_goes_only_when_its_member_has_left() {
     };
     let gone = |seen: &mut Observed| drop(topology(seen).members.remove(&address(LEAVER)));
     let goes = |plan: &Plan| plan.steps.contains_key(&id(&format!("delete/{}", claim())));
-    assert!(goes(&less(&world, |seen| (shrunk(seen), gone(seen)).0)));
+    assert!(goes(&less(&world, |seen| {
+        shrunk(seen);
+        gone(seen);
+    })));
     assert!(!goes(&less(&world, shrunk)));
     let lost = |regions| {
         less(&world, |seen| {
@@ -146,7 +149,8 @@ fn a_claim_that_was_left_goes_only_when_its_member_has_left() {
     assert!(empty.steps[&id(&format!("delete/{}", claim()))].after.contains(&drain()));
     let pod_is_there = less(&world, |seen| {
         let pod = seen.objects[&within(Kind::Pod, LEAVER)].clone();
-        (shrunk(seen), gone(seen)).0;
+        shrunk(seen);
+        gone(seen);
         seen.objects.insert(within(Kind::Pod, LEAVER), pod);
     });
     assert!(!goes(&pod_is_there));
@@ -157,7 +161,8 @@ fn a_claim_that_was_left_goes_only_when_its_member_has_left() {
     });
     assert!(!goes(&silent));
     let of_another = less(&world, |seen| {
-        (shrunk(seen), gone(seen)).0;
+        shrunk(seen);
+        gone(seen);
         seen.inventory = None;
         value(seen, &claim())["metadata"]["labels"] = json!({});
     });
