@@ -22,6 +22,9 @@ pub struct Trouble {
     away: BTreeMap<String, u64>,
     /// Storage makes no volumes until then.
     storage_stalls: u64,
+    /// Volumes their driver does not delete yet, and why it says it cannot, if it says so.
+    #[serde(default)]
+    undeletable: BTreeMap<ObjectKey, (Option<String>, u64)>,
     /// Databases, by `namespace/cluster`, that do not answer as they should.
     databases: BTreeMap<String, (Mood, u64)>,
 }
@@ -51,12 +54,19 @@ impl Trouble {
         let mut moods = self.databases.values();
         ends.all(|until| *until <= now)
             && moods.all(|(_, until)| *until <= now)
+            && self.undeletable.values().all(|(_, until)| *until <= now)
             && self.storage_stalls <= now
     }
 
     /// Whether storage makes no volumes at present.
     pub(super) fn storage_stalls(&self, now: u64) -> bool {
         now < self.storage_stalls
+    }
+
+    /// Whether a volume is not deleted at present, and what its driver says of it.
+    pub(super) fn keeps(&self, volume: &ObjectKey, now: u64) -> Option<Option<&str>> {
+        let (why, until) = self.undeletable.get(volume)?;
+        (now < *until).then_some(why.as_deref())
     }
 
     /// Whether a machine cannot be reached.
@@ -114,6 +124,12 @@ impl Cluster {
     /// Storage makes no volumes for a while.
     pub fn stall_storage(&mut self, time: Duration) {
         self.trouble.storage_stalls = self.until(time);
+    }
+
+    /// A volume's driver does not delete it for a while, and may say why it cannot.
+    pub fn keep_volume(&mut self, volume: &ObjectKey, why: Option<&str>, time: Duration) {
+        let until = self.until(time);
+        self.trouble.undeletable.insert(volume.clone(), (why.map(str::to_owned), until));
     }
 
     /// A database (`namespace/cluster`) does not answer as it should for a while.

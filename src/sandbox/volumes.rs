@@ -305,11 +305,20 @@ fn settle_volume(cluster: &mut Cluster, key: &ObjectKey) {
             cluster.set_status(key, &[], json!({ "phase": "Available" }));
         }
         "Bound" if !owner_lives => cluster.set_status(key, &["phase"], json!("Released")),
-        "Released" if text(volume, "/spec/persistentVolumeReclaimPolicy") == "Delete" => {
-            if volume.pointer("/spec/csi").is_some() {
-                cluster.remove(key);
-                return;
+        "Released" | "Failed"
+            if text(volume, "/spec/persistentVolumeReclaimPolicy") == "Delete"
+                && volume.pointer("/spec/csi").is_some() =>
+        {
+            let kept = cluster.trouble.keeps(key, cluster.clock_ms);
+            match kept.map(|why| why.map(str::to_owned)) {
+                None => cluster.remove(key),
+                Some(Some(why)) if phase == "Released" => {
+                    cluster.set_status(key, &[], json!({ "phase": "Failed", "message": why }));
+                }
+                Some(_) => {}
             }
+        }
+        "Released" if text(volume, "/spec/persistentVolumeReclaimPolicy") == "Delete" => {
             let why = format!(
                 "error getting deleter volume plugin for volume \"{}\": no deletable volume plugin matched",
                 key.name

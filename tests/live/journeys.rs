@@ -9,7 +9,7 @@ use tsinfra::observed::{List, Scope};
 use crate::kubernetes::KubernetesStage;
 use crate::live;
 use crate::sandbox::SandboxStage;
-use crate::stage::Stage;
+use crate::stage::{Driver, IN_USE, Stage};
 use crate::transcript::Transcript;
 
 /// A journey: what is done, written down.
@@ -45,8 +45,8 @@ macro_rules! journeys {
 }
 
 journeys!(
-    growing, expanding, shrinking, keeping, prepared, recycled, returning, refused, saved, killed,
-    waiting, locked, mended, moved,
+    growing, expanding, shrinking, keeping, prepared, recycled, returning, freeing, refused, saved,
+    killed, waiting, locked, mended, moved,
 );
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");
@@ -312,6 +312,54 @@ fn recycled(stage: &dyn Stage, told: &mut Transcript<'_>) {
     assert_eq!(before.len(), 6);
     assert!(before.iter().all(|(key, uid)| after.get(key).is_some_and(|now| now != uid)));
     stage.tsinfra(&["destroy", "--auto-approve"]);
+}
+
+/// A driver that takes its time is waited for; one that cannot delete a volume is told with its reason,
+/// and once it is mended the next destroy ends what was begun.
+fn freeing(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    let stack = named(CLOUD, "freeing").replace("nodes = 3\n", "nodes = 1\n");
+    stage.write("stack.toml", &stack);
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    let volume = |member: &str| {
+        let claim = format!("data-{member}");
+        let claim = ObjectKey::within(Kind::PersistentVolumeClaim, "freeing", claim);
+        let seen = stage.look(&Scope { gets: vec![claim.clone()], ..Scope::default() });
+        let name = seen.objects[&claim].text("/spec/volumeName").expect("a volume").to_owned();
+        ObjectKey::global(Kind::PersistentVolume, name)
+    };
+    let (slow, failing) = (volume("db-config-0"), volume("db-data-1"));
+    stage.driver(&slow, Driver::Slow);
+    stage.driver(&failing, Driver::Failing);
+    told.remark("the driver deletes one volume slowly, and another not at all");
+    let mut destroy = stage.program(&["destroy", "--auto-approve"]);
+    destroy.args(stage.target()).stdout(std::process::Stdio::piped());
+    let mut destroy = destroy.spawn().expect("the program starts");
+    let out = std::io::BufReader::new(destroy.stdout.take().expect("its output"));
+    let mut lines = std::io::BufRead::lines(out).map_while(Result::ok);
+    // The text is folded at a blank.
+    let reason = IN_USE.rsplit_once(' ').expect("two words").1;
+    let mut seen = Vec::new();
+    let says_why = |line: String| {
+        seen.push(line.clone());
+        seen.concat().contains("is Failed") && line.contains(reason)
+    };
+    assert!(lines.any(says_why), "it never said why");
+    let pid = destroy.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &pid]).status().expect("told to stop");
+    lines.for_each(drop);
+    destroy.wait().expect("gone");
+    let there = |volume: &ObjectKey| {
+        let seen = stage.look(&Scope { gets: vec![volume.clone()], ..Scope::default() });
+        seen.objects.contains_key(volume)
+    };
+    assert!(there(&failing));
+    told.remark("the driver is mended");
+    stage.driver(&failing, Driver::Mended);
+    let ended = stage.tsinfra(&["destroy", "--auto-approve"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    told.run(&["destroy", "--auto-approve"]);
+    told.state("freeing", "freeing");
+    assert!(!there(&failing) && !there(&slow));
 }
 
 /// A member comes, leaves, and comes again onto the very volume it had, once that is cleared.

@@ -16,7 +16,7 @@ use tsinfra::observed::{Observed, Scope};
 use tsinfra::world::World;
 
 use crate::bed::bed;
-use crate::stage::{Stage, lock};
+use crate::stage::{Driver, Stage, lock};
 use crate::twin::Twin;
 
 /// How long the control plane's controllers get to follow what another manager did.
@@ -139,7 +139,18 @@ impl Stage for KubernetesStage {
         runtime().block_on(async {
             let client = client(&self.kubeconfig).await;
             let _: Value = client.request(request).await.expect("a deletion");
+            tokio::time::sleep(SETTLE).await;
         });
+    }
+
+    fn driver(&self, volume: &ObjectKey, does: Driver) {
+        let word = match does {
+            Driver::Slow => json!("slow"),
+            Driver::Failing => json!("failing"),
+            Driver::Mended => json!(null),
+        };
+        let annotations = json!({ "bed.tsinfra.dev/deletion": word });
+        self.edit_as("csi", volume, &json!({ "metadata": { "annotations": annotations } }));
     }
 
     fn delete(&self, objects: &[ObjectKey]) {

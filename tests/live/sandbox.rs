@@ -9,7 +9,7 @@ use tsinfra::observed::{Observed, Scope};
 use tsinfra::sandbox::Sandbox;
 use tsinfra::world::World;
 
-use crate::stage::{Stage, lock};
+use crate::stage::{Driver, IN_USE, Stage, lock};
 
 /// A sandbox in a folder of its own.
 pub(crate) struct SandboxStage {
@@ -45,6 +45,19 @@ impl Stage for SandboxStage {
         sandbox.disturb(|cluster| {
             cluster.orphan(set);
             cluster.advance(std::time::Duration::from_secs(30));
+        });
+    }
+
+    fn driver(&self, volume: &ObjectKey, does: Driver) {
+        let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
+        let hours = std::time::Duration::from_secs(100 * 3600);
+        sandbox.disturb(|cluster| match does {
+            // Counted from now: long enough for the members to stop first.
+            Driver::Slow => {
+                cluster.keep_volume(volume, None, std::time::Duration::from_secs(90));
+            }
+            Driver::Failing => cluster.keep_volume(volume, Some(IN_USE), hours),
+            Driver::Mended => cluster.heal(),
         });
     }
 

@@ -28,6 +28,20 @@ impl Run {
 }
 
 /// A place where a journey happens.
+/// How a driver deletes a volume.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Driver {
+    /// Some seconds later.
+    Slow,
+    /// Not at all, and it says why.
+    Failing,
+    /// As it should.
+    Mended,
+}
+
+/// What a driver that fails says.
+pub(crate) const IN_USE: &str = "the snapshot of this volume is still in use";
+
 pub(crate) trait Stage {
     /// The folder stacks and saved plans are in.
     fn folder(&self) -> &Path;
@@ -40,6 +54,8 @@ pub(crate) trait Stage {
 
     /// What `kubectl delete --cascade=orphan` does to a StatefulSet.
     fn orphan(&self, set: &ObjectKey);
+    /// What a driver does with a volume it is to delete: it takes its time, or fails until it is mended.
+    fn driver(&self, volume: &ObjectKey, does: Driver);
     /// What another tool deletes.
     fn delete(&self, objects: &[ObjectKey]);
 
