@@ -111,17 +111,27 @@ async fn tell(
 ) -> Result<Answer, Silence> {
     let mut forward = forwarded(link, scope, pod).await?;
     let stream = forward.take_stream(scope.port).ok_or_else(not_forwarded)?;
-    let mut line = Line::open(TokioIo::new(stream), scope.engine, login).await?;
-    if let Some(harmless) = driver(scope.engine).survey().first() {
+    let line = Line::open(TokioIo::new(stream), scope.engine, login).await?;
+    let answer = tell_over(line, statement, sent, || link.is_over_after(Duration::ZERO)).await;
+    forward.abort();
+    answer
+}
+
+/// Says one statement over a connection that has answered something harmless, if there is time left.
+async fn tell_over(
+    mut line: Line<'_>,
+    statement: &Statement,
+    sent: &Cell<bool>,
+    is_late: impl Fn() -> bool,
+) -> Result<Answer, Silence> {
+    if let Some(harmless) = driver(line.engine).survey().first() {
         line.say(harmless).await?;
     }
-    if link.is_over_after(Duration::ZERO) {
+    if is_late() {
         return Err(Silence::Everywhere("there was no time left to send it".to_owned()));
     }
     sent.set(true);
-    let answer = line.say(statement).await;
-    forward.abort();
-    Ok(answer?)
+    Ok(line.say(statement).await?)
 }
 
 impl From<String> for Silence {
@@ -419,6 +429,54 @@ mod tests {
         };
         let view = tokio::task::LocalSet::new().run_until(run).await.expect("pods were listed");
         format!("{view:?}")
+    }
+
+    const REMOVE: &str = "REMOVE DATANODE 7";
+
+    /// Tells a member that answers each of these in turn, then hangs up; what came of it, whether it was
+    /// sent, and all the member heard.
+    async fn told_over(
+        answers: Vec<&'static str>,
+        late: bool,
+    ) -> (Result<Answer, String>, bool, String) {
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        let hears = tokio::spawn(async move {
+            let (mut heard, mut buffer) = (String::new(), [0; 4096]);
+            for answer in answers {
+                let length = theirs.read(&mut buffer).await.expect("a request");
+                heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+                theirs.write_all(head.as_bytes()).await.expect("an answer");
+            }
+            let length = theirs.read(&mut buffer).await.unwrap_or_default();
+            heard + &String::from_utf8_lossy(&buffer[..length])
+        });
+        let login = Login::basic("root", "root");
+        let line = Line::open(TokioIo::new(ours), EngineKind::Iotdb, &login).await.expect("a line");
+        let sent = Cell::new(false);
+        let told = tell_over(line, &Statement::change(REMOVE), &sent, || late).await;
+        let told = told.map_err(|(Silence::Here(why) | Silence::Everywhere(why))| why);
+        (told, sent.get(), hears.await.expect("heard"))
+    }
+
+    /// Whoever cannot answer something harmless is told nothing; and once it was sent, no answer is not
+    /// taken for a refusal.
+    #[tokio::test]
+    async fn a_statement_is_sent_once_and_only_to_who_answers() {
+        const ID: &str = r#"{"column_names":["ClusterId"],"values":[["an id"]]}"#;
+        let refusal = r#"{"code":1001,"message":"too few"}"#;
+        let (told, sent, heard) = told_over(vec![ID, refusal], false).await;
+        assert!(matches!(told, Ok(Answer::Refused { code: 1001, .. })) && sent, "{told:?}");
+        assert_eq!(heard.matches(REMOVE).count(), 1);
+        let taken = r#"{"code":200,"message":"SUCCESS_STATUS"}"#;
+        assert_eq!(told_over(vec![ID, taken], false).await.0, Ok(Answer::Accepted));
+        let (told, sent, heard) = told_over(vec![ID], false).await;
+        assert!(told.is_err() && sent && heard.contains(REMOVE), "{told:?} {heard}");
+        for (answers, late) in [(vec![], false), (vec!["<h1>"], false), (vec![ID], true)] {
+            let (told, sent, heard) = told_over(answers, late).await;
+            assert!(told.is_err() && !sent && !heard.contains(REMOVE), "{told:?} {heard}");
+        }
     }
 
     #[tokio::test]
