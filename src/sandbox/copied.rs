@@ -48,8 +48,9 @@ impl Cluster {
             let name = format!("{}/{}", scope.namespace, scope.cluster);
             match seen.databases.get(&scope.cluster) {
                 Some(DatabaseView::Seen(topology)) => {
+                    let now = cluster.clock_ms;
                     if let Some(database) = cluster.databases.get_mut(&name) {
-                        database.goes_by(&topology.cluster_id);
+                        database.goes_on_as(topology, now);
                     }
                 }
                 Some(DatabaseView::Unreachable { .. }) => {

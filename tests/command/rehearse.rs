@@ -80,3 +80,21 @@ fn what_is_refused_is_not_rehearsed() {
     assert_eq!(refused.status.code(), Some(4), "{}{}", out(&refused), err(&refused));
     assert!(out(&refused).contains("scale-in"), "{}", out(&refused));
 }
+
+/// The members of a copy have the ids they were seen with: a member is told to leave by its own.
+#[test]
+fn a_member_that_came_late_leaves_in_rehearsal_too() {
+    let folder = folder();
+    let quickstart = stack("quickstart");
+    let text = fs::read_to_string(&quickstart).expect("a stack");
+    let more = text.replace("nodes   = 3                          # raise", "nodes   = 5  # raise");
+    assert_ne!(more, text);
+    fs::write(folder.path().join("more.toml"), more).expect("written");
+    for file in ["more.toml", &quickstart, "more.toml"] {
+        let applied = run(folder.path(), &["apply", file, "--auto-approve"]);
+        assert_eq!(applied.status.code(), Some(0), "{}", err(&applied));
+    }
+    let told = run(folder.path(), &["rehearse", &quickstart, "--quick"]);
+    assert_eq!(told.status.code(), Some(0), "{}{}", out(&told), err(&told));
+    assert!(out(&told).contains("say REMOVE DATANODE 8"), "{}", out(&told));
+}

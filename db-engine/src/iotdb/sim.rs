@@ -17,6 +17,7 @@ use member::{END_MS, LEAVE_MS, Node, RUNNING, UNKNOWN, status};
 pub use member::{MemberKind, Ports};
 use refusals::{no_quorum, refused, unparsed, wrong_door};
 
+use crate::engine::{MemberState, Topology};
 use crate::statement::{Answer, Mode, Statement};
 
 /// What a cluster is founded with.
@@ -74,9 +75,21 @@ impl IotdbSim {
         }
     }
 
-    /// Goes on under this id: what is simulated is a cluster that was seen elsewhere.
-    pub fn goes_by(&mut self, cluster_id: &str) {
-        cluster_id.clone_into(&mut self.founding.cluster_id);
+    /// Goes on as a cluster that was seen elsewhere: under its id, its members under theirs, and those that
+    /// were leaving leave from now on.
+    pub fn goes_on_as(&mut self, seen: &Topology, now_ms: u64) {
+        self.founding.cluster_id.clone_from(&seen.cluster_id);
+        let highest = seen.members.values().map(|member| member.id).max().unwrap_or(-1);
+        self.next_id = self.next_id.max(highest + 1);
+        for (_, mut node) in std::mem::take(&mut self.nodes) {
+            let member = seen.members.get(&node.address);
+            if member.is_some_and(|member| member.state == MemberState::Leaving) {
+                node.leaving_ms = Some(now_ms);
+            }
+            let id = member.map_or(self.next_id, |member| member.id);
+            self.next_id = self.next_id.max(id + 1);
+            self.nodes.insert(id, node);
+        }
     }
 
     /// The process at this address started. A registered one comes back under its old id (its data

@@ -120,3 +120,25 @@ fn a_removal_is_refused_as_the_source_says() {
     let read = sim.answer("dn-0", &Statement::read("REMOVE DATANODE 5"), 20_000);
     assert!(matches!(read, Some(Answer::Refused { code: 301, .. })));
 }
+
+/// What goes on elsewhere keeps its ids, and gives nobody's again; who was leaving leaves.
+#[test]
+fn a_cluster_goes_on_as_it_was_seen() {
+    let mut sim = grown();
+    let mut seen = read(&mut sim, "dn-0", 20_000);
+    seen.cluster_id = "seen elsewhere".to_owned();
+    seen.members.get_mut("dn-1").unwrap().id = 17;
+    let leaver = seen.members.get_mut("dn-2").unwrap();
+    (leaver.id, leaver.state) = (12, MemberState::Leaving);
+    let mut other = grown();
+    up(&mut other, "dn-3", 20_000);
+    other.goes_on_as(&seen, 30_000);
+    let now = read(&mut other, "dn-0", 30_001);
+    assert_eq!(now.cluster_id, "seen elsewhere");
+    let id = |name: &str| now.members[name].id;
+    assert_eq!((id("cn-0"), id("dn-0"), id("dn-1"), id("dn-2"), id("dn-3")), (0, 3, 17, 12, 18));
+    assert_eq!(now.members["dn-2"].state, MemberState::Leaving);
+    up(&mut other, "dn-4", 30_002);
+    assert_eq!(read(&mut other, "dn-0", 40_000).members["dn-4"].id, 19);
+    assert!(!other.joined("dn-2", 55_000));
+}
