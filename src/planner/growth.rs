@@ -45,7 +45,7 @@ const RELEASE_SECONDS: u64 = 120;
 
 /// The way on where storage cannot become what the stack says in place.
 const ANOTHER_POOL: &str =
-    "declare another pool with that size beside it, then drain this one and take it out";
+    "declare another pool with that size beside it and lower `nodes` of this one as far as it goes";
 
 /// What storage a stack asks of a StatefulSet that has other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
