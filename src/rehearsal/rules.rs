@@ -50,9 +50,8 @@ pub struct Rules {
     kept: BTreeMap<ObjectKey, (String, String)>,
     /// Claims whose deletion was begun as that of a member that has left.
     let_go: BTreeSet<ObjectKey>,
-    /// Sets whose shrinking was held up on the way, or sent as the one effect after a lost lock: who has
-    /// come back meanwhile was not to be known.
-    held_up: BTreeSet<ObjectKey>,
+    /// Sets an actor has shrunk, and to what: judged by what it knew, not by who has come back since.
+    shrunk: BTreeSet<(ObjectKey, u64)>,
     /// Members each StatefulSet was asked for.
     replicas: BTreeMap<ObjectKey, u64>,
     /// Ready members of each quorum domain when all of it was last ready.
@@ -251,17 +250,13 @@ impl Rules {
         let known = actor.known.unwrap_or(cluster);
         let replicas = |value: &Value| value["spec"]["replicas"].as_u64().unwrap_or(1);
         let (from, to) = (replicas(live), replicas(manifest));
-        let lease = cluster.get(&Lock::key(&self.namespace, &self.stack));
-        let holder = lease.map(|lease| text(lease, "/spec/holderIdentity"));
-        if actor.late || actor.holder.is_some_and(|actor| holder != Some(actor)) {
-            self.held_up.insert(object.clone());
+        if from > to {
+            self.shrunk.insert((object.clone(), to));
         }
         if from > to + 1 {
             self.say(format!("rule 6: {object} shrinks by more than one member"));
         }
-        if !self.held_up.contains(object)
-            && (to..from).any(|ordinal| is_member(known, object, ordinal))
-        {
+        if !actor.late && (to..from).any(|ordinal| is_member(known, object, ordinal)) {
             self.say(format!("rule 2: {object} shrinks, and nobody was drained"));
         }
         let image = |value: &Value| pod_parts(value);
@@ -379,7 +374,9 @@ impl Rules {
         if !actor.may_end && !left {
             self.say(format!("rule 9: {claim} is deleted without consent"));
         }
-        let user = cluster.of_kind(Kind::Pod).find(|(_, pod)| {
+        // Deleting a claim is never conditional; what is on its volume stays in any case.
+        let world = if left { actor.known.unwrap_or(cluster) } else { cluster };
+        let user = world.of_kind(Kind::Pod).find(|(_, pod)| {
             let volumes = at(pod, "/spec/volumes").and_then(Value::as_array);
             volumes
                 .into_iter()
@@ -478,7 +475,7 @@ impl Rules {
         for (key, now) in &sets {
             let before = self.replicas.get(key).copied().unwrap_or_default();
             let members = (*now..before).filter(|it| is_member(cluster, key, *it)).count();
-            if members > 0 && !self.held_up.contains(key) {
+            if members > 0 && !self.shrunk.contains(&(key.clone(), *now)) {
                 self.wrong.insert(format!("rule 2: {key} shrinks by a member that is one"));
             }
         }
