@@ -156,6 +156,8 @@ struct Purge {
     volume: ObjectKey,
     uid: String,
     bytes: u64,
+    /// Whether an earlier run has left it.
+    was_left: bool,
 }
 
 impl Purge {
@@ -167,6 +169,7 @@ impl Purge {
             volume: volume.clone(),
             uid: live.uid().to_owned(),
             bytes: size.parse::<Quantity>().map_or(0, |size| size.bytes()),
+            was_left: false,
         }
     }
 
@@ -179,20 +182,27 @@ impl Purge {
         }
     }
 
+    /// A volume that was left and a living one may be of claims of one name.
     fn id(&self) -> StepId {
-        StepId(format!("purge/{}", self.claim))
+        match self.was_left {
+            true => StepId(format!("purge/{}/{}", self.claim, self.volume.name)),
+            false => StepId(format!("purge/{}", self.claim)),
+        }
     }
 
     fn step(self, plan: &mut PlanDraft, after: BTreeSet<StepId>) {
         let id = self.id();
-        let Self { claim, claim_uid, volume, uid, bytes } = self;
+        let Self { claim, claim_uid, volume, uid, bytes, was_left } = self;
         let belongs = Expect::BelongsTo {
             object: volume.clone(),
             uid: uid.clone(),
             claim: claim_uid.clone(),
         };
         let step = Step {
-            title: format!("purge the volume of {claim}"),
+            title: match was_left {
+                true => format!("purge {volume}, left of {claim}"),
+                false => format!("purge the volume of {claim}"),
+            },
             because: DELETED.to_owned(),
             expects: vec![belongs, Expect::LetGo { object: claim.clone() }],
             after,
@@ -221,7 +231,7 @@ fn left_released(
     let because = format!("its claim {} was deleted by an earlier run", claim.name);
     let operation = Operation::Delete;
     plan.changes.insert(key.clone(), Change { operation, because, summary, fields: Vec::new() });
-    Some(Purge::of(claim, claim_uid, key, live))
+    Some(Purge { was_left: true, ..Purge::of(claim, claim_uid, key, live) })
 }
 
 /// The claim a volume of ours was held for, and is not bound to any more.
@@ -364,11 +374,11 @@ pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let (cluster, volumes) = (cluster.name(), count(volumes, "volume"));
         plan.note(match has_claim {
             true => format!(
-                "A destroy that was begun holds {volumes} of cluster `{cluster}` beyond their claims. \
+                "A run that was stopped holds {volumes} of cluster `{cluster}` beyond their claims. \
                  Until the stack is destroyed they are kept, though their tier says delete."
             ),
             false => format!(
-                "A destroy that did not come to its end has left {volumes} of cluster `{cluster}` with \
+                "A run that did not come to its end has left {volumes} of cluster `{cluster}` with \
                  data, without claims. They are kept until the stack is destroyed."
             ),
         });

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use db_engine::cluster::Role;
 use db_engine::drivers::driver;
 use serde_json::Value;
 
 use super::draft::PlanDraft;
 use super::guards::numbers;
 use super::{PlanInput, claims, objects};
-use crate::desired::{Desired, DesiredPool};
+use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::inventory::ClusterRecord;
-use crate::object::at;
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey, at};
 use crate::stack::Cluster;
 use crate::wording::count;
 
@@ -21,6 +22,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let kept: Vec<Kept<'_>> =
             desired.pools.iter().filter_map(|pool| Kept::of(input, pool)).collect();
         kept.iter().for_each(|pool| pool.tell(plan));
+        undeclared(input, plan, name, desired);
         let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(name));
         let declared = input.stack.clusters.get(name);
         if let (Some(record), Some(cluster), false) = (record, declared, kept.is_empty()) {
@@ -32,15 +34,54 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
+/// Refuses to found or bring back a cluster without pools whose members have left data: it would come up
+/// without them, and nothing would tell.
+fn undeclared(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, desired: &DesiredCluster) {
+    let is_there = |set: &ObjectKey| input.observed.objects.contains_key(set);
+    if desired.pools.iter().all(|pool| is_there(&pool.set)) {
+        return;
+    }
+    let mut left: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (key, live) in objects::owned(input) {
+        let of_cluster = key.kind == Kind::PersistentVolumeClaim
+            && live.label(LABEL_CLUSTER) == Some(name)
+            && !live.is_leaving();
+        let (true, Some(pool)) = (of_cluster, live.label(LABEL_POOL)) else { continue };
+        let is_declared = desired.pools.iter().any(|declared| declared.name == pool);
+        let has_a_set = key.set_of_claim().is_some_and(|set| is_there(&set));
+        if !is_declared && !has_a_set {
+            left.entry(pool).or_default().push(key.to_string());
+        }
+    }
+    for (pool, claims) in left {
+        let address = input.stack.pool_address(name, pool);
+        plan.block(
+            &address,
+            "kept-claims",
+            format!("the stack has no such pool, and what is on {} would be missing", claims.join(", ")),
+            format!(
+                "put [{address}] back into the stack, or remove these claims once their data is not \
+                 needed; if it is called otherwise now, bring it back first and then say so with [[moved]]"
+            ),
+        );
+    }
+}
+
 /// Says which pools keep more members for now than the stack asks for.
 pub fn tell_deferred(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (set, asked) in &input.desired.deferred {
         let Some((_, _, pool)) = input.desired.pool_of(set) else { continue };
-        plan.note(format!(
-            "{set} keeps {} for now, though the stack asks for {asked}: the others are drained by the next \
-             apply, once the set is whole and the database answers.",
-            count(pool.addresses.len(), "member")
-        ));
+        let members = count(pool.addresses.len(), "member");
+        let keeps = format!("{set} keeps {members} for now, though the stack asks for {asked}");
+        plan.note(match pool.role {
+            Role::Control => {
+                format!("{keeps}: so many have kept their data, and none is removed yet.")
+            }
+            _ => format!(
+                "{keeps}: the others are drained by the next apply, once the set is whole and the \
+                 database answers."
+            ),
+        });
     }
 }
 

@@ -27,7 +27,7 @@ pub fn restart(
         return false;
     };
     let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
-    if claims::leaving(input, plan, pool) {
+    if claims::leaving(input, plan, pool) || member_leaving(input, plan, key, cluster) {
         return true;
     }
     let mut away = not_ready(input, pool, live);
@@ -70,6 +70,34 @@ pub fn silent(
         known.contains(address) && member.state != MemberState::Running
     });
     Some(silent.map(|(address, _)| pod_of(address).to_owned()).collect())
+}
+
+/// Whether a member of a cluster is leaving its database: what it stores is on its way to the others, and
+/// each restart would stop that (rules 2 and 3).
+fn member_leaving(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    set: &ObjectKey,
+    cluster: &str,
+) -> bool {
+    let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) else {
+        return false;
+    };
+    let mut members = topology.members.iter();
+    let leaving = members.find(|(_, member)| member.state == MemberState::Leaving);
+    if let Some((address, member)) = leaving {
+        plan.block(
+            set,
+            "quorum",
+            format!(
+                "a restart would stop what {} hands over: it is {}",
+                pod_of(address),
+                member.status
+            ),
+            "wait until the database lists it no more (`tsinfra status`), then plan again",
+        );
+    }
+    leaving.is_some()
 }
 
 /// Whether no member of a pool's quorum domain is ready: then a restart takes nobody away, and may

@@ -9,7 +9,7 @@ use db_engine::engine::{MemberState, Topology, Unfit};
 use db_engine::statement::Statement;
 use serde_json::{Value, json};
 
-use super::draft::{PlanDraft, update_id};
+use super::draft::{PlanDraft, ready_id, update_id};
 use super::restarts::restarts_members;
 use super::{PlanInput, condemned};
 use crate::desired::{DesiredCluster, DesiredPool, members};
@@ -49,6 +49,8 @@ struct Leaver {
 struct Listed {
     id: i64,
     regions: u64,
+    /// How the database calls its state, if it does not run.
+    away: Option<String>,
     /// What it is told; `None`: it is leaving already.
     told: Option<Statement>,
 }
@@ -106,7 +108,9 @@ impl<'a> Shrinking<'a> {
                     MemberState::Leaving => None,
                     _ => Some(self.statement(input, topology, &address)?),
                 };
-                Some(Listed { id: member.id, regions: member.regions, told })
+                let is_away = member.state != MemberState::Running;
+                let away = is_away.then(|| member.status.clone());
+                Some(Listed { id: member.id, regions: member.regions, away, told })
             }
         };
         topology.members.remove(&address);
@@ -162,8 +166,11 @@ pub fn parted(
         return None;
     };
     let pod = shrinking.pod(ordinal);
-    if input.observed.objects.contains_key(&pod) {
-        return None;
+    let mut stopped = BTreeSet::new();
+    match input.observed.objects.get(&pod) {
+        Some(live) if live.is_leaving() => drop(stopped.insert(stops(plan, &pod))),
+        Some(_) => return None,
+        None => {}
     }
     let address = members::address(input.stack, cluster, pool, ordinal);
     let member = topology.members.get(&address);
@@ -186,8 +193,27 @@ pub fn parted(
     };
     let left = left(name, &leaver);
     let database = &input.desired.clusters.get(name)?.database;
-    let drained = drain(plan, &shrinking, database, &leaver, &BTreeSet::new());
-    Some((left, drained.into_iter().collect()))
+    let drained = drain(plan, &shrinking, database, &leaver, &stopped);
+    stopped.extend(drained);
+    Some((left, stopped))
+}
+
+/// Waits until the last pod of a member has stopped.
+fn stops(plan: &mut PlanDraft, pod: &ObjectKey) -> StepId {
+    let id = StepId(format!("stopped/{pod}"));
+    let step = Step {
+        action: Action::Await,
+        title: format!("wait until {pod} has stopped"),
+        because: "its claim goes after it".to_owned(),
+        expects: Vec::new(),
+        after: BTreeSet::new(),
+        until: Until::Gone { object: pod.clone() },
+        limit_seconds: super::teardown::STOP_SECONDS_MIN,
+        risk: Risk::None,
+        bytes: 0,
+    };
+    plan.step(id.clone(), step);
+    id
 }
 
 /// Refuses members to leave that cannot be drained, or not now.
@@ -230,6 +256,9 @@ pub fn steps(
     }
     let leavers = shrinking.leavers(input).unwrap_or_default();
     let mut before = after.clone();
+    if leavers.iter().all(|leaver| leaver.listed.is_some()) && !is_settled(live) {
+        before = [whole(plan, &shrinking, &before)].into();
+    }
     for (leaver, ordinal) in leavers.iter().zip((pool.replicas()..shrinking.has).rev()) {
         let drained = drain(plan, &shrinking, &cluster.database, leaver, &before);
         let mut after = before.clone();
@@ -241,6 +270,33 @@ pub fn steps(
         before = [shrunk].into();
     }
     true
+}
+
+/// Whether all members of a set are there, ready and of its newest form.
+fn is_settled(live: &LiveObject) -> bool {
+    let counts = ["readyReplicas", "updatedReplicas"].map(|name| format!("/status/{name}"));
+    counts.iter().all(|count| live.number(count) == live.number("/spec/replicas"))
+        && live.number("/status/observedGeneration") == live.number("/metadata/generation")
+}
+
+/// Waits until members that still restart have come back: nobody is drained beside them.
+fn whole(plan: &mut PlanDraft, shrinking: &Shrinking<'_>, after: &BTreeSet<StepId>) -> StepId {
+    let (set, replicas) = (&shrinking.desired.set, shrinking.has);
+    let id = ready_id(set);
+    let members = count(replicas as usize, shrinking.desired.title);
+    let step = Step {
+        action: Action::Await,
+        title: format!("wait for {members} of `{}` to be ready", set.name),
+        because: "nobody is drained while others restart".to_owned(),
+        expects: Vec::new(),
+        after: after.clone(),
+        until: Until::Rolled { object: set.clone(), replicas },
+        limit_seconds: super::order::limit(shrinking.desired),
+        risk: Risk::None,
+        bytes: 0,
+    };
+    plan.step(id.clone(), step);
+    id
 }
 
 fn holding(regions: u64) -> String {
@@ -266,7 +322,7 @@ fn drain(
     leaver: &Leaver,
     after: &BTreeSet<StepId>,
 ) -> Option<StepId> {
-    let Listed { id, regions, told } = leaver.listed.as_ref()?;
+    let Listed { id, regions, away, told } = leaver.listed.as_ref()?;
     let (pod, address, of) = (&leaver.pod, &leaver.address, &shrinking.cluster.name);
     let (object, cluster_name) = (pod.clone(), of.clone());
     let whole = Expect::Whole { object, cluster: cluster_name, address: address.clone(), id: *id };
@@ -274,10 +330,20 @@ fn drain(
     let (action, expects, heading) = match told {
         Some(statement) => {
             let holds = holding(*regions);
-            let heading = format!("drain {title} {name} ({holds}): `{}`", statement.text);
+            let (heading, ready) = match away {
+                Some(status) => {
+                    let heading = format!("remove {title} {name}, which is {status} ({holds})");
+                    (format!("{heading}: `{}`", statement.text), None)
+                }
+                None => (
+                    format!("drain {title} {name} ({holds}): `{}`", statement.text),
+                    Some(Expect::Ready { object: shrinking.desired.set.clone() }),
+                ),
+            };
             let (member, database) = (pod.clone(), database.clone());
             let statement = statement.clone();
-            (Action::Say { member, database, statement }, vec![whole], heading)
+            let expects = std::iter::once(whole).chain(ready).collect();
+            (Action::Say { member, database, statement }, expects, heading)
         }
         None => (Action::Await, Vec::new(), format!("see {title} {name} leave the database")),
     };

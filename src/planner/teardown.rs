@@ -22,7 +22,7 @@ const DOMAIN_CONTROL: &str = "control";
 const THE_STACK_GOES: &str = "the stack goes";
 
 /// How long members may take to stop at least, in seconds.
-const STOP_SECONDS_MIN: u64 = 900;
+pub const STOP_SECONDS_MIN: u64 = 900;
 
 /// What a stop may take beyond the grace period, in seconds: for nodes that are slow to tell.
 const STOP_MARGIN_SECONDS: u64 = 300;

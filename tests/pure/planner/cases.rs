@@ -96,7 +96,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 80] = [
+const CASES: [Case; 81] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -145,6 +145,7 @@ const CASES: [Case; 80] = [
     case("members-share-a-machine"),
     case("kept-claims").trouble(destroyed),
     case("kept-claims-refused").trouble(destroyed),
+    case("kept-claims-of-another-pool").trouble(destroyed),
     case("node-missing").first().trouble(node_gone_and_one_cordoned),
     case("prepare-create").first().more(&["plan.json"]),
     case("prepare-expect").first(),

@@ -168,3 +168,34 @@ fn a_claim_that_was_left_goes_only_when_its_member_has_left() {
     });
     assert!(!goes(&of_another));
 }
+
+/// Nobody is drained beside members that restart, nor does anybody restart beside one that leaves.
+#[test]
+fn a_drain_and_a_restart_never_go_side_by_side() {
+    let world = three();
+    let set = within(Kind::StatefulSet, "history-data");
+    let rolling = less(&world, |seen| value(seen, &set)["status"]["updatedReplicas"] = json!(1));
+    let ready = id(&format!("ready/{set}"));
+    assert!(rolling.steps[&drain()].after.contains(&ready), "{:#?}", rolling.steps);
+    assert!(rolling.steps[&drain()].expects.contains(&Expect::Ready { object: set.clone() }));
+    let larger = stack(&THREE.replace("memory = \"8Gi\"", "memory = \"9Gi\""));
+    let leaving = plan_of(&world, &larger, Purpose::Apply, |seen| {
+        listed(seen, LEAVER).state = MemberState::Leaving;
+    });
+    let set = set.to_string();
+    assert!(rules(&leaving).contains(&("quorum", set.as_str())), "{:#?}", leaving.blocked);
+}
+
+/// A claim whose member has just left waits until its pod has stopped.
+#[test]
+fn a_claim_goes_after_a_pod_that_is_still_stopping() {
+    let world = three();
+    let plan = less(&world, |seen| {
+        value(seen, &within(Kind::StatefulSet, "history-data"))["spec"]["replicas"] = json!(2);
+        topology(seen).members.remove(&address(LEAVER));
+        let pod = value(seen, &within(Kind::Pod, LEAVER));
+        pod["metadata"]["deletionTimestamp"] = json!("2026-11-22T09:00:00Z");
+    });
+    let goes = &plan.steps[&id(&format!("delete/{}", claim()))];
+    assert!(goes.after.contains(&id(&format!("stopped/Pod/tsdb/{LEAVER}"))), "{goes:#?}");
+}
