@@ -80,7 +80,11 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         cluster.quorum_peers(pool).any(|peer| peer.set == other.set)
     };
     let mut before: Vec<&DesiredPool> = Vec::new();
-    for pool in &cluster.pools {
+    // Members leave once those to come are there: what they store can go to these then.
+    let mut in_order: Vec<&DesiredPool> = cluster.pools.iter().collect();
+    in_order.sort_by_key(|pool| scale_in::shrinks(input, pool));
+    let mut changed: Vec<&DesiredPool> = Vec::new();
+    for pool in in_order {
         let restarts = is(plan, &pool.set, Operation::Update);
         let anew = is(plan, &pool.set, Operation::Replace);
         let earlier = before.iter().filter(|other| {
@@ -89,7 +93,8 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         });
         let awaited = coming_back.iter().filter(|other| restarts && peers(pool, other));
         let mut after = BTreeSet::new();
-        for other in earlier.chain(awaited) {
+        let all = changed.iter().filter(|_| scale_in::shrinks(input, pool));
+        for other in earlier.chain(awaited).chain(all) {
             after.extend(settled(&other.set));
             after.insert(join_id(name, &other.name));
         }
@@ -98,6 +103,9 @@ fn pools(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, cluster: &Desi
         pool_steps(input, plan, (name, cluster), pool, after);
         if pool.role == Role::Control || restarts || anew || orphans::are_of(input, pool) {
             before.push(pool);
+        }
+        if touched(plan, pool) {
+            changed.push(pool);
         }
     }
 }

@@ -216,6 +216,13 @@ fn stops(plan: &mut PlanDraft, pod: &ObjectKey) -> StepId {
     id
 }
 
+/// Whether a pool has more members than it is to have, and they store.
+pub fn shrinks(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
+    let live = input.observed.objects.get(&pool.set);
+    let has = live.and_then(|live| live.number("/spec/replicas")).unwrap_or(0);
+    pool.role != Role::Control && has > i64::from(pool.replicas())
+}
+
 /// Refuses members to leave that cannot be drained, or not now.
 pub fn check(
     input: &PlanInput<'_>,

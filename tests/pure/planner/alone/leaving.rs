@@ -199,3 +199,22 @@ fn a_claim_goes_after_a_pod_that_is_still_stopping() {
     let goes = &plan.steps[&id(&format!("delete/{}", claim()))];
     assert!(goes.after.contains(&id(&format!("stopped/Pod/tsdb/{LEAVER}"))), "{goes:#?}");
 }
+
+/// What leaves one pool can go to the members that come to another.
+#[test]
+fn members_leave_once_those_to_come_are_there() {
+    let pool = |name: &str, nodes: u32| {
+        format!(
+            "\n[cluster.history.pool.{name}]\nrole = \"mixed\"\nnodes = {nodes}\n\
+             storage = {{ tier = \"cloud\", size = \"20Gi\" }}\nresources = {{ cpu = \"2\", memory = \"8Gi\" }}\n"
+        )
+    };
+    let world = sandbox();
+    apply_all(&world, &stack(&(THREE.to_owned() + &pool("warm", 1))));
+    let plan = plan(&world, &stack(&(TWO.to_owned() + &pool("warm", 2) + &pool("young", 1))));
+    assert_eq!(plan.blocked, vec![]);
+    for other in ["warm", "young"] {
+        let joins = id(&format!("join/history/{other}"));
+        assert!(plan.steps[&drain()].after.contains(&joins), "{:#?}", plan.steps[&drain()]);
+    }
+}
