@@ -169,11 +169,6 @@ pub struct ObjectKey {
     pub name: String,
 }
 
-/// The number at the end of a member's or a claim's name.
-pub fn ordinal(name: &str) -> Option<u32> {
-    name.rsplit_once('-')?.1.parse().ok()
-}
-
 impl ObjectKey {
     /// An object of a kind that lives in namespaces.
     pub fn within(kind: Kind, namespace: &str, name: impl Into<String>) -> Self {
@@ -187,6 +182,17 @@ impl ObjectKey {
         let (set, ordinal) = name.rsplit_once('-')?;
         let is_one = self.kind == Kind::PersistentVolumeClaim && ordinal.parse::<u32>().is_ok();
         is_one.then(|| Self { kind: Kind::StatefulSet, name: set.to_owned(), ..self.clone() })
+    }
+
+    /// The claim of a StatefulSet's member.
+    pub fn claim_of(set: &Self, ordinal: u32) -> Self {
+        let name = format!("{CLAIM}-{}-{ordinal}", set.name);
+        Self { kind: Kind::PersistentVolumeClaim, name, ..set.clone() }
+    }
+
+    /// The pod of a StatefulSet's member.
+    pub fn pod_of(set: &Self, ordinal: u32) -> Self {
+        Self { kind: Kind::Pod, name: format!("{}-{ordinal}", set.name), ..set.clone() }
     }
 
     /// The number at the end of its name, as members of a StatefulSet and their claims have one.

@@ -154,6 +154,13 @@ impl LiveObject {
         self.condition("Ready").is_some_and(|ready| ready.get("status") == Some(&"True".into()))
     }
 
+    /// Whether a StatefulSet has so many members, all ready and of its newest form.
+    pub fn has_rolled(&self, replicas: i64) -> bool {
+        let counts = ["/status/readyReplicas", "/status/updatedReplicas"];
+        counts.iter().all(|count| self.number(count).unwrap_or(0) == replicas)
+            && self.number("/status/observedGeneration") == self.number("/metadata/generation")
+    }
+
     /// A condition of its status, by type.
     pub fn condition(&self, name: &str) -> Option<&Value> {
         let conditions = object::at(&self.value, "/status/conditions")?.as_array()?;

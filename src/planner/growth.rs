@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::draft::{PlanDraft, create_id, settled};
 use super::{PlanInput, claims, objects};
 use crate::desired::{DesiredObject, DesiredPool};
-use crate::object::{Kind, ObjectKey, ordinal};
+use crate::object::{Kind, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::growth::bytes;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
@@ -130,7 +130,7 @@ fn of_members<'a>(
     let (stack, observed, members) = (input.stack, input.observed, pool.replicas());
     claims::of_pool(input, &pool.set)
         .into_iter()
-        .filter(move |(key, _)| ordinal(&key.name).is_some_and(|ordinal| ordinal < members))
+        .filter(move |(key, _)| key.ordinal().is_some_and(|ordinal| ordinal < members))
         .filter(move |(key, live)| objects::is_ours(stack, observed, key, live))
         .map(|(key, live)| Growing { key, live, from: live.text(REQUEST).unwrap_or_default() })
 }
@@ -230,10 +230,10 @@ fn cannot(input: &PlanInput<'_>, claim: &Growing<'_>) -> Option<(String, String)
 
 /// Whether the member whose claim it is is there, and its StatefulSet, which would bring it back.
 fn has_member(input: &PlanInput<'_>, pool: &DesiredPool, claim: &ObjectKey) -> bool {
-    let number = ordinal(&claim.name);
+    let number = claim.ordinal();
     let mut pods = input.observed.pods_of(&pool.set);
     input.observed.objects.contains_key(&pool.set)
-        && pods.any(|(pod, live)| ordinal(&pod.name) == number && !live.is_leaving())
+        && pods.any(|(pod, live)| pod.ordinal() == number && !live.is_leaving())
 }
 
 /// The name of the step that grows a claim.

@@ -251,12 +251,8 @@ fn waiting(
 
 /// Whether all members of a pool are there and ready, as Kubernetes counts them.
 fn is_rolled(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
-    input.observed.objects.get(&pool.set).is_some_and(|live| {
-        let replicas = i64::from(pool.replicas());
-        live.number("/status/readyReplicas").unwrap_or(0) == replicas
-            && live.number("/status/updatedReplicas").unwrap_or(0) == replicas
-            && live.number("/status/observedGeneration") == live.number("/metadata/generation")
-    })
+    let live = input.observed.objects.get(&pool.set);
+    live.is_some_and(|live| live.has_rolled(i64::from(pool.replicas())))
 }
 
 fn unready_members(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &DesiredCluster) {

@@ -10,7 +10,7 @@ use super::draft::PlanDraft;
 use super::{PlanInput, claims, restarts};
 use crate::desired::DesiredPool;
 use crate::fields;
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey, ordinal};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::step::Expect;
 use crate::stack::Stack;
@@ -56,7 +56,7 @@ fn set_of(input: &PlanInput<'_>, pod: &LiveObject) -> Option<String> {
 
 /// How many members a StatefulSet must have not to end one of those that are there.
 pub fn members(pods: &[(&ObjectKey, &LiveObject)]) -> u32 {
-    pods.iter().filter_map(|(key, _)| ordinal(&key.name)).max().map_or(0, |highest| highest + 1)
+    pods.iter().filter_map(|(key, _)| key.ordinal()).max().map_or(0, |highest| highest + 1)
 }
 
 /// Refuses to make a StatefulSet that would end or restart the members it is made around.
@@ -85,8 +85,8 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
                 None => format!("put [{address}] back into the stack"),
             };
             let reason = format!(
-                "it has {members} without their StatefulSet and the stack asks for {replicas}: \
-                 draining is not carried out yet"
+                "it has {members} without their StatefulSet and the stack asks for {replicas}: a new \
+                 one would end the others undrained"
             );
             plan.block(address, "scale-in", reason, help);
         }
@@ -150,9 +150,8 @@ fn of_another_form(
 ) -> BTreeMap<u32, String> {
     let Some(object) = input.desired.objects.get(set) else { return BTreeMap::new() };
     let template = &object.manifest["spec"]["template"];
-    let other = |(key, pod): &(&ObjectKey, &LiveObject)| {
-        Some((ordinal(&key.name)?, differs(template, pod)?))
-    };
+    let other =
+        |(key, pod): &(&ObjectKey, &LiveObject)| Some((key.ordinal()?, differs(template, pod)?));
     pods.iter().filter_map(other).collect()
 }
 

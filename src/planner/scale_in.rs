@@ -14,7 +14,7 @@ use super::restarts::restarts_members;
 use super::{PlanInput, condemned};
 use crate::desired::{DesiredCluster, DesiredPool, members};
 use crate::fields;
-use crate::object::{CLAIM, Kind, ObjectKey};
+use crate::object::ObjectKey;
 use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, Operation};
@@ -135,19 +135,12 @@ impl<'a> Shrinking<'a> {
     }
 
     fn pod(&self, ordinal: u32) -> ObjectKey {
-        let set = &self.desired.set;
-        let name = format!("{}-{ordinal}", set.name);
-        ObjectKey { kind: Kind::Pod, name, ..set.clone() }
+        ObjectKey::pod_of(&self.desired.set, ordinal)
     }
 
     fn claim(&self, ordinal: u32) -> ObjectKey {
-        claim_of(&self.desired.set, ordinal)
+        ObjectKey::claim_of(&self.desired.set, ordinal)
     }
-}
-
-fn claim_of(set: &ObjectKey, ordinal: u32) -> ObjectKey {
-    let name = format!("{CLAIM}-{}-{ordinal}", set.name);
-    ObjectKey { kind: Kind::PersistentVolumeClaim, name, ..set.clone() }
 }
 
 /// What the end of a claim above all members relies on, and comes after: that its member has left. `None`
@@ -263,7 +256,9 @@ pub fn steps(
     }
     let leavers = shrinking.leavers(input).unwrap_or_default();
     let mut before = after.clone();
-    if leavers.iter().all(|leaver| leaver.listed.is_some()) && !is_settled(live) {
+    if leavers.iter().all(|leaver| leaver.listed.is_some())
+        && !live.has_rolled(i64::from(shrinking.has))
+    {
         before = [whole(plan, &shrinking, &before)].into();
     }
     for (leaver, ordinal) in leavers.iter().zip((pool.replicas()..shrinking.has).rev()) {
@@ -277,13 +272,6 @@ pub fn steps(
         before = [shrunk].into();
     }
     true
-}
-
-/// Whether all members of a set are there, ready and of its newest form.
-fn is_settled(live: &LiveObject) -> bool {
-    let counts = ["readyReplicas", "updatedReplicas"].map(|name| format!("/status/{name}"));
-    counts.iter().all(|count| live.number(count) == live.number("/spec/replicas"))
-        && live.number("/status/observedGeneration") == live.number("/metadata/generation")
 }
 
 /// Waits until members that still restart have come back: nobody is drained beside them.

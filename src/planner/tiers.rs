@@ -8,7 +8,7 @@ use super::draft::PlanDraft;
 use super::recycling;
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
-use crate::object::{CLAIM, Kind, ObjectKey};
+use crate::object::{Kind, ObjectKey};
 use crate::observed::LiveObject;
 use crate::stack::{Recycle, Tier, TierKind};
 use crate::wording::count;
@@ -176,11 +176,7 @@ fn has_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
 /// The claims of the tier's members, those yet to come among them.
 fn claims(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
     let claims = pools_on(input, tier).flat_map(|pool| {
-        let namespace = pool.set.namespace.as_deref().unwrap_or_default();
-        (0..pool.replicas()).map(move |ordinal| {
-            let name = format!("{CLAIM}-{}-{ordinal}", pool.set.name);
-            ObjectKey::within(Kind::PersistentVolumeClaim, namespace, name)
-        })
+        (0..pool.replicas()).map(move |ordinal| ObjectKey::claim_of(&pool.set, ordinal))
     });
     claims.collect()
 }

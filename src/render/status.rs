@@ -46,14 +46,10 @@ pub fn members(cluster: &DesiredCluster, seen: &Observed) -> Vec<Member> {
 
 /// Members the stack asks for, and any that are there beyond.
 fn of_pool(cluster: &DesiredCluster, pool: &DesiredPool, seen: &Observed) -> Vec<Member> {
-    let there = seen.pods_of(&pool.set).filter_map(|(key, _)| ordinal(&key.name));
+    let there = seen.pods_of(&pool.set).filter_map(|(key, _)| key.ordinal());
     // Not all up to the last: a pod of any name may be there.
     let ordinals: BTreeSet<u32> = there.chain(0..pool.replicas()).collect();
     ordinals.into_iter().map(|n| member(cluster, pool, n, seen)).collect()
-}
-
-fn ordinal(pod: &str) -> Option<u32> {
-    pod.rsplit('-').next()?.parse().ok()
 }
 
 fn member(cluster: &DesiredCluster, pool: &DesiredPool, ordinal: u32, seen: &Observed) -> Member {
