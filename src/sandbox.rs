@@ -94,7 +94,11 @@ impl Sandbox {
     /// the value lives. A fresh one has three machines and nothing else.
     pub fn open(dir: &Path) -> Result<Self, SandboxError> {
         let store = Store::lock(dir)?;
-        let cluster = store::load(dir)?.unwrap_or_else(fresh);
+        let mut cluster = store::load(dir)?.unwrap_or_else(fresh);
+        if let Some(later) = controllers::after_a_while(&cluster) {
+            store.save(&later)?;
+            cluster = later;
+        }
         Ok(Self::of(cluster, Some(store), false))
     }
 

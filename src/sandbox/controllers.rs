@@ -31,6 +31,18 @@ pub(super) fn advance_until_change(cluster: &mut Cluster, ms: u64) {
     }
 }
 
+/// How long it is between two commands at least, in milliseconds.
+const BETWEEN_MS: u64 = 2_000;
+
+/// A world as the next command finds it: time passes between commands too, and what is on its way goes on.
+/// `None`: nothing is.
+pub(super) fn after_a_while(cluster: &Cluster) -> Option<Cluster> {
+    let mut later = cluster.clone();
+    advance(&mut later, BETWEEN_MS);
+    let rests = is_at_rest(cluster) && later.revision == cluster.revision;
+    (!rests).then_some(later)
+}
+
 /// Whether nothing is on its way that only time brings about: what one more look of every controller
 /// does not change stays as it is.
 fn is_at_rest(cluster: &Cluster) -> bool {

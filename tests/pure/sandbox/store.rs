@@ -16,12 +16,38 @@ fn with_a_set(dir: &std::path::Path) -> Sandbox {
 fn what_was_done_is_there_when_it_is_opened_again() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("below");
-    let before = with_a_set(&dir).snapshot();
+    let sandbox = with_a_set(&dir);
+    sandbox.disturb(|cluster| cluster.advance(Duration::from_secs(60)));
+    let before = sandbox.snapshot();
+    drop(sandbox);
     let again = Sandbox::open(&dir).unwrap();
     assert_eq!(again.snapshot(), before);
     assert_eq!(again.elapsed(), Duration::ZERO);
     let files: Vec<_> = fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(files.len(), 2, "no temporary file stays behind: {files:?}");
+}
+
+/// Else what nobody waits for would never come to its end.
+#[test]
+fn time_passes_between_two_commands_for_what_is_on_its_way() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = || Sandbox::open(home.path()).unwrap().snapshot().clock_ms;
+    let sandbox = with_a_set(home.path());
+    let class = ObjectKey::global(Kind::StorageClass, "cloud");
+    let manifest = json!({
+        "provisioner": "csi.example.org", "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    });
+    create(&sandbox, &class, manifest).unwrap();
+    drop(sandbox);
+    let first = clock();
+    assert!(clock() > first, "its pod is on its way");
+    let sandbox = Sandbox::open(home.path()).unwrap();
+    sandbox.disturb(|cluster| cluster.delete(&key(Kind::StatefulSet, "db")));
+    sandbox.disturb(|cluster| cluster.advance(Duration::from_secs(600)));
+    drop(sandbox);
+    let rested = clock();
+    assert_eq!(clock(), rested, "nothing is");
 }
 
 #[test]
