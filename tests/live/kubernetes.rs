@@ -118,6 +118,21 @@ async fn patch(kubeconfig: &Path, manager: &str, path: &str, patch: &Value) {
     tokio::time::sleep(SETTLE).await;
 }
 
+/// How often it is looked whether something is gone, a moment apart.
+const LOOKS_MAX: u32 = 240;
+
+/// Waits until an object is gone, which a busy machine may take long for.
+async fn gone(client: &Client, path: &str) {
+    for _ in 0..LOOKS_MAX {
+        let request = Request::get(path).body(Vec::new()).expect("a request");
+        match client.request::<Value>(request).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => return,
+            _ => tokio::time::sleep(Duration::from_millis(250)).await,
+        }
+    }
+    panic!("{path} does not go");
+}
+
 impl Stage for KubernetesStage {
     fn folder(&self) -> &Path {
         self.folder.path()
@@ -139,7 +154,7 @@ impl Stage for KubernetesStage {
         runtime().block_on(async {
             let client = client(&self.kubeconfig).await;
             let _: Value = client.request(request).await.expect("a deletion");
-            tokio::time::sleep(SETTLE).await;
+            gone(&client, &path(set)).await;
         });
     }
 
@@ -159,6 +174,9 @@ impl Stage for KubernetesStage {
             for object in objects {
                 let request = Request::delete(path(object)).body(Vec::new()).expect("a request");
                 let _: Value = client.request(request).await.expect("a deletion");
+            }
+            for object in objects {
+                gone(&client, &path(object)).await;
             }
             tokio::time::sleep(SETTLE).await;
         });
