@@ -13,7 +13,7 @@ pub mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db_engine::engine::{MemberState, Topology, TopologyMember};
+use db_engine::engine::{MemberState, Topology, TopologyMember, host};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -152,15 +152,14 @@ impl Membership {
             let (was, is) = (&self.cluster_id, &now.cluster_id);
             return Some(format!("answers under id {is}, it was {was}"));
         }
-        let short = |address: &str| address.split('.').next().unwrap_or(address).to_owned();
         let mut new = now.members.keys().filter(|address| !self.members.contains_key(*address));
         let new = new.find(|address| !to_come.contains(*address));
         if let Some(address) = new {
-            return Some(format!("lists {}, which it did not", short(address)));
+            return Some(format!("lists {}, which it did not", host(address)));
         }
         self.members.iter().find_map(|(address, was)| match now.members.get(address) {
-            None => Some(format!("lists {} no more", short(address))),
-            Some(false) if *was => Some(format!("lists {} as not running, it was", short(address))),
+            None => Some(format!("lists {} no more", host(address))),
+            Some(false) if *was => Some(format!("lists {} as not running, it was", host(address))),
             Some(_) => None,
         })
     }

@@ -59,6 +59,14 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{s}")
 }
 
+/// What a member holds: `no region`, `1 region replica`, `2 region replicas`.
+pub fn regions(number: u64) -> String {
+    match usize::try_from(number).unwrap_or(usize::MAX) {
+        0 => "no region".to_owned(),
+        number => count(number, "region replica"),
+    }
+}
+
 /// Seconds as people say them: `45s`, `15m`, `1h30m`.
 pub fn seconds(count: u64) -> String {
     let (hours, minutes, rest) = (count / 3600, count / 60 % 60, count % 60);

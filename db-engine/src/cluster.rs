@@ -134,3 +134,9 @@ pub struct PoolSpec {
     /// Settings of this pool only; they win over the cluster's.
     pub settings: BTreeMap<String, String>,
 }
+
+/// The numbers of a version, to compare it by: `2.0.5` and `2.0.5-beta` are `[2, 0, 5]`.
+pub fn version_numbers(version: &str) -> Vec<u64> {
+    let plain = version.split('-').next().unwrap_or(version);
+    plain.split('.').map_while(|part| part.parse().ok()).collect()
+}

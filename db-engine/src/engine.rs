@@ -60,6 +60,18 @@ pub struct Topology {
     pub members: BTreeMap<String, TopologyMember>,
 }
 
+impl Topology {
+    /// Whether a member is listed on this host, by the host's own name.
+    pub fn lists(&self, name: &str) -> bool {
+        self.members.keys().any(|address| host(address) == name)
+    }
+}
+
+/// The host's own name in the address a member registered with; in Kubernetes its pod's.
+pub fn host(address: &str) -> &str {
+    address.split('.').next().unwrap_or(address)
+}
+
 /// One member as the database lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopologyMember {

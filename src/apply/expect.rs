@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use db_engine::engine::MemberState;
+use db_engine::engine::{MemberState, host};
 
 use crate::fields;
 use crate::object::Kind;
@@ -189,8 +189,7 @@ fn broken_in_database(expect: &Expect, cluster: &str, observed: &Observed) -> Op
             let mut others = topology.members.iter().filter(|(other, _)| *other != address);
             let away = others.find(|(_, member)| member.state != MemberState::Running);
             away.map(|(address, member)| {
-                let other = address.split('.').next().unwrap_or(address);
-                format!("{other} is {}: no member is to leave now", member.status)
+                format!("{} is {}: no member is to leave now", host(address), member.status)
             })
         }
         _ => None,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use db_engine::engine::MemberState;
+use db_engine::engine::{MemberState, host};
 
 use crate::object::{Kind, Labels, ObjectKey};
 use crate::observed::{DatabaseView, List, Observed, Scope};
 use crate::plan::Plan;
 use crate::plan::step::Until;
-use crate::wording::count;
+use crate::wording::regions;
 
 use super::{growth, jobs, pods};
 
@@ -166,24 +166,18 @@ fn released(claim: &ObjectKey, volume: &ObjectKey, seen: &Observed) -> Progress 
 /// nothing.
 fn left(cluster: &str, address: &str, id: i64, seen: &Observed) -> Progress {
     let pending = |why: String| going(0, 1, vec![why]);
-    let name = address.split('.').next().unwrap_or(address);
+    let name = host(address);
     match seen.databases.get(cluster) {
         None | Some(DatabaseView::Absent) => pending("no ready member can be asked".to_owned()),
         Some(DatabaseView::Unreachable { why }) => {
             pending(format!("the database does not answer: {why}"))
         }
         Some(DatabaseView::Seen(topology)) => match topology.members.get(address) {
-            Some(member) if member.id == id => pending(match member.regions {
-                0 => format!("{name} is {} and holds no region", member.status),
-                regions => {
-                    let regions = usize::try_from(regions).unwrap_or(usize::MAX);
-                    format!(
-                        "{name} is {} and holds {}",
-                        member.status,
-                        count(regions, "region replica")
-                    )
-                }
-            }),
+            Some(member) if member.id == id => pending(format!(
+                "{name} is {} and holds {}",
+                member.status,
+                regions(member.regions)
+            )),
             _ => Progress::Done,
         },
     }
@@ -197,13 +191,12 @@ fn joined(cluster: &str, addresses: &BTreeSet<String>, seen: &Observed) -> Progr
             pending(format!("the database does not answer: {why}"))
         }
         Some(DatabaseView::Seen(topology)) => {
-            let short = |address: &str| address.split('.').next().unwrap_or(address).to_owned();
             let missing: Vec<String> = addresses
                 .iter()
                 .filter_map(|address| match topology.members.get(address) {
-                    None => Some(format!("{} is not listed", short(address))),
+                    None => Some(format!("{} is not listed", host(address))),
                     Some(member) if member.state == MemberState::Running => None,
-                    Some(member) => Some(format!("{} is {}", short(address), member.status)),
+                    Some(member) => Some(format!("{} is {}", host(address), member.status)),
                 })
                 .collect();
             if missing.is_empty() {

@@ -63,8 +63,7 @@ fn with_claims(
 ) -> u32 {
     let is_member = |ordinal: u32| {
         let name = format!("{}-{ordinal}", set.name);
-        let is_it = |address: &String| address.split('.').next() == Some(&name);
-        listed.is_none_or(|topology| topology.members.keys().any(is_it))
+        listed.is_none_or(|topology| topology.lists(&name))
     };
     let claims = observed.of_kind(Kind::PersistentVolumeClaim).filter(|(key, live)| {
         key.set_of_claim().as_ref() == Some(set)

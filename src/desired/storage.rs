@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{DesiredObject, labels};
 use crate::fields::hex;
-use crate::object::{ANNOTATION_CALLED, Kind, LABEL_HOSTNAME, ObjectKey};
+use crate::object::{ANNOTATION_CALLED, Kind, LABEL_HOSTNAME, NO_PROVISIONER, ObjectKey};
 use crate::observed::{LiveObject, Observed};
 use crate::stack::{LocalVolume, Reclaim, Stack, Tier, TierKind};
 
@@ -76,7 +76,7 @@ fn class(stack: &Stack, tier: &Tier) -> Option<(ObjectKey, DesiredObject)> {
     let (provisioner, parameters, expandable, what) = match &tier.kind {
         TierKind::CsiClass { .. } => return None,
         TierKind::Local(_) | TierKind::LocalOnNodes { .. } => {
-            ("kubernetes.io/no-provisioner", &BTreeMap::new(), false, "local volumes")
+            (NO_PROVISIONER, &BTreeMap::new(), false, "local volumes")
         }
         TierKind::Csi { provisioner, parameters, expandable } => {
             (provisioner.as_str(), parameters, *expandable, provisioner.as_str())

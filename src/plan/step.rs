@@ -47,6 +47,29 @@ pub struct Step {
     pub bytes: u64,
 }
 
+impl Step {
+    /// A step that does nothing but wait.
+    pub fn waiting(
+        title: String,
+        because: impl Into<String>,
+        after: BTreeSet<StepId>,
+        until: Until,
+        limit_seconds: u64,
+    ) -> Self {
+        Self {
+            action: Action::Await,
+            title,
+            because: because.into(),
+            expects: Vec::new(),
+            after,
+            until,
+            limit_seconds,
+            risk: Risk::None,
+            bytes: 0,
+        }
+    }
+}
+
 /// What is done to the world. Each is safe to say twice: creating what is there with the same
 /// uid, or deleting what is gone, is told apart from doing it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -99,9 +99,7 @@ fn is_listed(
 ) -> Option<bool> {
     let name = format!("{}-{ordinal}", pool.set.name);
     match input.observed.databases.get(cluster) {
-        Some(DatabaseView::Seen(topology)) => {
-            Some(topology.members.keys().any(|address| address.split('.').next() == Some(&name)))
-        }
+        Some(DatabaseView::Seen(topology)) => Some(topology.lists(&name)),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::draft::{PlanDraft, create_id, settled};
 use super::{PlanInput, claims, objects};
 use crate::desired::{DesiredObject, DesiredPool};
-use crate::object::{Kind, ObjectKey};
+use crate::object::{Kind, NO_PROVISIONER, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::growth::bytes;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
@@ -31,10 +31,6 @@ const REQUEST: &str = "/spec/resources/requests/storage";
 
 /// The same as a field's path.
 const REQUEST_FIELD: &str = ".spec.resources.requests.storage";
-
-/// The provisioner of classes whose volumes are made by hand. The API takes the wish for a larger one
-/// where such a class allows expansion, and nobody ever fulfils it.
-const BY_HAND: &str = "kubernetes.io/no-provisioner";
 
 /// How long a volume may take to grow, in seconds: drivers of clouds take minutes for the volume and
 /// let one wait behind the other, and a driver that failed is asked again with growing pauses.
@@ -208,7 +204,9 @@ fn cannot(input: &PlanInput<'_>, claim: &Growing<'_>) -> Option<(String, String)
         let why = format!("{} is of class `{name}`, which is not there", claim.key);
         return Some((why, format!("bring the class back, then plan again; or {ANOTHER_POOL}")));
     };
-    if class.get("provisioner").and_then(Value::as_str) == Some(BY_HAND) {
+    // The API takes the wish for a larger volume also where such a class allows expansion, and nobody
+    // ever fulfils it.
+    if class.get("provisioner").and_then(Value::as_str) == Some(NO_PROVISIONER) {
         let why = format!("volumes of class `{name}` are made by hand, and nobody would grow them");
         return Some((why, format!("put `size` back as it was; or {ANOTHER_POOL}")));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use db_engine::cluster::{Role, ScaleOut};
+use db_engine::cluster::{Role, ScaleOut, version_numbers};
 use db_engine::drivers::driver;
 
 use super::draft::PlanDraft;
@@ -10,6 +10,7 @@ use super::{PlanInput, objects, scale_in, tiers};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
+use crate::stack::Cluster;
 use crate::wording::count;
 
 /// The id a database gave of itself, if it was reached.
@@ -159,22 +160,24 @@ pub fn downgrades(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(&cluster.name) else {
             continue;
         };
-        if numbers(&cluster.version) < numbers(&topology.version) {
-            plan.block(
-                input.stack.cluster_address(&cluster.name),
-                "downgrade",
-                format!(
-                    "it runs version {}; {} may not read what that one has written",
-                    topology.version, cluster.version
-                ),
-                format!("set version = \"{}\" or a later one", topology.version),
-            );
-        }
+        let why = format!(
+            "it runs version {}; {} may not read what that one has written",
+            topology.version, cluster.version
+        );
+        refuse_older(input, plan, cluster, &topology.version, why);
     }
 }
 
-/// The numbers of a version: `2.0.5` and `2.0.5-beta` are `[2, 0, 5]`.
-pub fn numbers(version: &str) -> Vec<u64> {
-    let plain = version.split('-').next().unwrap_or(version);
-    plain.split('.').map_while(|part| part.parse().ok()).collect()
+/// Refuses a cluster's version if it is older than this one, with the reason.
+pub fn refuse_older(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    cluster: &Cluster,
+    than: &str,
+    why: String,
+) {
+    if version_numbers(&cluster.version) < version_numbers(than) {
+        let help = format!("set version = \"{than}\" or a later one");
+        plan.block(input.stack.cluster_address(&cluster.name), "downgrade", why, help);
+    }
 }

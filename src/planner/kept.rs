@@ -1,5 +1,6 @@
 //! What is kept of a cluster's earlier life: claims whose StatefulSet is gone. Members that start on
-//! them wake up with its data, so they have to be the members of that life, and read what it wrote (rules 2 and 7).
+//! them wake up with its data, so they have to be the members of that life, and read what
+//! it wrote (rules 2 and 7).
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,7 @@ use db_engine::drivers::driver;
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::guards::numbers;
-use super::{PlanInput, claims, objects};
+use super::{PlanInput, claims, guards, objects};
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::inventory::ClusterRecord;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey, at};
@@ -26,7 +26,11 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(name));
         let declared = input.stack.clusters.get(name);
         if let (Some(record), Some(cluster), false) = (record, declared, kept.is_empty()) {
-            downgrade(input, plan, cluster, record);
+            let why = format!(
+                "its data are kept, and version {} wrote them; {} may not read them",
+                record.version, cluster.version
+            );
+            guards::refuse_older(input, plan, cluster, &record.version, why);
             for pool in &kept {
                 fixed(input, plan, cluster, pool.pool, record);
             }
@@ -113,26 +117,6 @@ impl<'a> Kept<'a> {
             1 => format!("{members} of `{set}` starts with the data its claim has kept."),
             _ => format!("{members} of `{set}` start with the data their claims have kept."),
         });
-    }
-}
-
-/// An older version than the one that was applied last may not read what that one wrote.
-fn downgrade(
-    input: &PlanInput<'_>,
-    plan: &mut PlanDraft,
-    cluster: &Cluster,
-    record: &ClusterRecord,
-) {
-    if numbers(&cluster.version) < numbers(&record.version) {
-        plan.block(
-            input.stack.cluster_address(&cluster.name),
-            "downgrade",
-            format!(
-                "its data are kept, and version {} wrote them; {} may not read them",
-                record.version, cluster.version
-            ),
-            format!("set version = \"{}\" or a later one", record.version),
-        );
     }
 }
 

@@ -132,7 +132,7 @@ fn pool_steps(
             let members = count(pool.addresses.len(), pool.title);
             let title = format!("wait for {members} of `{}` to be ready", pool.set.name);
             let because = "what comes after needs them".to_owned();
-            let step = waiting(title, because, after, until, limit);
+            let step = Step::waiting(title, because, after, until, limit);
             plan.step(ready_id(&pool.set), step);
         }
     }
@@ -179,7 +179,7 @@ fn join(plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool, because: &str) 
     let title = format!("see {members} of `{}` running in the database", pool.set.name);
     let joined = Until::Joined { cluster: cluster.to_owned(), addresses: pool.addresses.clone() };
     let after = settled(&pool.set).into();
-    let step = waiting(title, because.to_owned(), after, joined, JOIN_SECONDS);
+    let step = Step::waiting(title, because.to_owned(), after, joined, JOIN_SECONDS);
     plan.step(join_id(cluster, &pool.name), step);
 }
 
@@ -226,27 +226,6 @@ fn missing_members(
 /// How long all members of a pool may take until they are ready, one after the other.
 pub fn limit(pool: &DesiredPool) -> u64 {
     pool.ready_within_seconds * u64::from(pool.replicas().max(1))
-}
-
-fn waiting(
-    title: String,
-    because: String,
-    after: BTreeSet<StepId>,
-    until: Until,
-    limit_seconds: u64,
-) -> Step {
-    let expects = Vec::new();
-    Step {
-        action: Action::Await,
-        title,
-        because,
-        expects,
-        after,
-        until,
-        limit_seconds,
-        risk: Risk::None,
-        bytes: 0,
-    }
 }
 
 /// Whether all members of a pool are there and ready, as Kubernetes counts them.

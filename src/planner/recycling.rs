@@ -83,9 +83,9 @@ fn in_use(input: &PlanInput<'_>, claim: &ObjectKey) -> Option<String> {
         ));
     };
     if let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(cluster) {
-        let mut listed = topology.members.keys();
-        let is_listed = listed.any(|address| address.split('.').next() == Some(member));
-        return is_listed.then(|| format!("the database lists {member}, whose data are on it"));
+        return topology
+            .lists(member)
+            .then(|| format!("the database lists {member}, whose data are on it"));
     }
     // What is left of a cluster brings its list of members back with it.
     let is_left = |(key, live): (&ObjectKey, &LiveObject)| {

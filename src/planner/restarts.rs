@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use db_engine::engine::MemberState;
+use db_engine::engine::{MemberState, host};
 
 use super::draft::PlanDraft;
 use super::{PlanInput, claims, orphans};
@@ -69,7 +69,7 @@ pub fn silent(
     let silent = topology.members.iter().filter(|(address, member)| {
         known.contains(address) && member.state != MemberState::Running
     });
-    Some(silent.map(|(address, _)| pod_of(address).to_owned()).collect())
+    Some(silent.map(|(address, _)| host(address).to_owned()).collect())
 }
 
 /// Whether a member of a cluster is leaving its database: what it stores is on its way to the others, and
@@ -91,7 +91,7 @@ fn member_leaving(
             "quorum",
             format!(
                 "a restart would stop what {} hands over: it is {}",
-                pod_of(address),
+                host(address),
                 member.status
             ),
             "wait until the database lists it no more (`tsinfra status`), then plan again",
@@ -130,11 +130,6 @@ pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Objec
         })
         .map(|peer| peer.set.clone())
         .collect()
-}
-
-/// The pod that registered under an address.
-fn pod_of(address: &str) -> &str {
-    address.split('.').next().unwrap_or(address)
 }
 
 /// Members of a pool that Kubernetes says are not ready, or not there.

@@ -19,7 +19,7 @@ use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, Operation};
 use crate::stack::{Cluster, Pool};
-use crate::wording::count;
+use crate::wording::{self, count};
 
 /// How long a member may take at least to hand over what it stores, in seconds.
 const DRAIN_SECONDS_MIN: u64 = 1800;
@@ -175,7 +175,7 @@ pub fn parted(
         Ok(leaver) => leaver,
         Err(why) => {
             let member = member?;
-            let holds = holding(member.regions);
+            let holds = wording::regions(member.regions);
             plan.note(format!(
                 "The database lists {} as {} ({holds}), and its set has no such member. It is kept, \
                  and so is its claim: {}. Raise `nodes` to bring it back.",
@@ -194,17 +194,15 @@ pub fn parted(
 /// Waits until the last pod of a member has stopped.
 fn stops(plan: &mut PlanDraft, pod: &ObjectKey) -> StepId {
     let id = StepId(format!("stopped/{pod}"));
-    let step = Step {
-        action: Action::Await,
-        title: format!("wait until {pod} has stopped"),
-        because: "its claim goes after it".to_owned(),
-        expects: Vec::new(),
-        after: BTreeSet::new(),
-        until: Until::Gone { object: pod.clone() },
-        limit_seconds: super::teardown::STOP_SECONDS_MIN,
-        risk: Risk::None,
-        bytes: 0,
-    };
+    let (title, until) =
+        (format!("wait until {pod} has stopped"), Until::Gone { object: pod.clone() });
+    let step = Step::waiting(
+        title,
+        "its claim goes after it",
+        BTreeSet::new(),
+        until,
+        super::teardown::STOP_SECONDS_MIN,
+    );
     plan.step(id.clone(), step);
     id
 }
@@ -279,26 +277,19 @@ fn whole(plan: &mut PlanDraft, shrinking: &Shrinking<'_>, after: &BTreeSet<StepI
     let (set, replicas) = (&shrinking.desired.set, shrinking.has);
     let id = ready_id(set);
     let members = count(replicas as usize, shrinking.desired.title);
-    let step = Step {
-        action: Action::Await,
-        title: format!("wait for {members} of `{}` to be ready", set.name),
-        because: "nobody is drained while others restart".to_owned(),
-        expects: Vec::new(),
-        after: after.clone(),
-        until: Until::Rolled { object: set.clone(), replicas },
-        limit_seconds: super::order::limit(shrinking.desired),
-        risk: Risk::None,
-        bytes: 0,
-    };
+    let (title, until) = (
+        format!("wait for {members} of `{}` to be ready", set.name),
+        Until::Rolled { object: set.clone(), replicas },
+    );
+    let step = Step::waiting(
+        title,
+        "nobody is drained while others restart",
+        after.clone(),
+        until,
+        super::order::limit(shrinking.desired),
+    );
     plan.step(id.clone(), step);
     id
-}
-
-fn holding(regions: u64) -> String {
-    match usize::try_from(regions).unwrap_or(usize::MAX) {
-        0 => "no region".to_owned(),
-        regions => count(regions, "region replica"),
-    }
 }
 
 /// What everything that comes after a drain relies on.
@@ -324,7 +315,7 @@ fn drain(
     let (title, name) = (shrinking.desired.title, &pod.name);
     let (action, expects, heading) = match told {
         Some(statement) => {
-            let holds = holding(*regions);
+            let holds = wording::regions(*regions);
             let (heading, ready) = match away {
                 Some(status) => {
                     let heading = format!("remove {title} {name}, which is {status} ({holds})");

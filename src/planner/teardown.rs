@@ -12,7 +12,7 @@ use crate::object::{
     ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, LABEL_STACK, ObjectKey,
 };
 use crate::observed::LiveObject;
-use crate::plan::step::{Action, Risk, Step, StepId, Until};
+use crate::plan::step::{Step, StepId, Until};
 use crate::stack::Stack;
 
 /// The quorum domain of control members.
@@ -222,17 +222,9 @@ fn pods_down(
 }
 
 fn wait_for_pods(plan: &mut PlanDraft, set: &ObjectKey, because: &str, after: BTreeSet<StepId>) {
-    let step = Step {
-        action: Action::Await,
-        title: format!("wait for the last pods of {set}"),
-        because: because.to_owned(),
-        expects: Vec::new(),
-        after,
-        until: Until::PodsGone { object: set.clone() },
-        limit_seconds: STOP_SECONDS_MIN,
-        risk: Risk::None,
-        bytes: 0,
-    };
+    let (title, until) =
+        (format!("wait for the last pods of {set}"), Until::PodsGone { object: set.clone() });
+    let step = Step::waiting(title, because, after, until, STOP_SECONDS_MIN);
     plan.step(stopped_id(set), step);
 }
 

@@ -20,8 +20,13 @@ pub(super) fn pod_parts(set: &Value) -> Vec<Value> {
 
 /// Whether the database of a StatefulSet lists its member of that ordinal.
 pub(super) fn is_member(cluster: &Cluster, set: &ObjectKey, ordinal: u64) -> bool {
-    let namespace = set.namespace.as_deref().unwrap_or_default();
     let of = cluster.get(set).map(|set| label(set, LABEL_CLUSTER)).unwrap_or_default();
+    is_listed(cluster, of, set, ordinal)
+}
+
+/// Whether the database of a cluster of this name lists that member of a StatefulSet.
+fn is_listed(cluster: &Cluster, of: &str, set: &ObjectKey, ordinal: u64) -> bool {
+    let namespace = set.namespace.as_deref().unwrap_or_default();
     let database = cluster.databases.get(&format!("{namespace}/{of}"));
     let host = format!("{}-{ordinal}", set.name);
     database.is_some_and(|sim| sim.lists_host(&host, cluster.clock_ms))
@@ -39,11 +44,7 @@ pub(super) fn has_left(cluster: &Cluster, claim: &ObjectKey) -> bool {
 pub(super) fn is_nobodys(cluster: &Cluster, claim: &ObjectKey) -> bool {
     let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else { return false };
     let of = cluster.get(claim).map(|claim| label(claim, LABEL_CLUSTER)).unwrap_or_default();
-    let namespace = claim.namespace.as_deref().unwrap_or_default();
-    let database = cluster.databases.get(&format!("{namespace}/{of}"));
-    let host = format!("{}-{ordinal}", set.name);
-    cluster.get(&set).is_none()
-        && !database.is_some_and(|sim| sim.lists_host(&host, cluster.clock_ms))
+    cluster.get(&set).is_none() && !is_listed(cluster, of, &set, u64::from(ordinal))
 }
 
 /// The claim a volume was bound to.

@@ -8,10 +8,8 @@ use super::quantities::milli;
 use super::selectors::selects_node;
 use super::stateful_sets::CONTROLLER;
 use super::values::{at, list, put, text};
-use crate::object::{Kind, ObjectKey};
+use crate::object::{Kind, NO_PROVISIONER, ObjectKey};
 
-/// The provisioner of classes whose volumes are made by hand.
-const BY_HAND: &str = "kubernetes.io/no-provisioner";
 const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
 /// What becomes of an unbound claim if its pod goes to a node.
@@ -39,8 +37,8 @@ pub(super) fn fit(
             }
             continue;
         }
-        let provisioned =
-            class_of(cluster, claim).is_some_and(|class| text(class, "/provisioner") != BY_HAND);
+        let provisioned = class_of(cluster, claim)
+            .is_some_and(|class| text(class, "/provisioner") != NO_PROVISIONER);
         let taken: Vec<&ObjectKey> =
             bindings.iter().filter_map(|one| one.volume.as_ref()).collect();
         let volume = find_volume(cluster, &claim_key, claim, Some(node), &taken);
@@ -231,7 +229,7 @@ fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
     }
     let Some(class) = class_of(cluster, claim) else { return };
     let immediate = text(class, "/volumeBindingMode") == "Immediate";
-    let by_hand = text(class, "/provisioner") == BY_HAND;
+    let by_hand = text(class, "/provisioner") == NO_PROVISIONER;
     if text(claim, "/spec/volumeName").is_empty() {
         if immediate {
             let found = find_volume(cluster, key, claim, None, &[]);

@@ -4,8 +4,8 @@
 //! its row vanishes from `SHOW DATANODES` when it holds none (recorded: 25 s with two regions, 1 s with
 //! none). Its process ends some 20 s later, and one that is started again joins under a new NodeID.
 
-use crate::cluster::ClusterSpec;
-use crate::engine::{MemberState, Topology, TopologyMember, Unfit};
+use crate::cluster::{ClusterSpec, version_numbers};
+use crate::engine::{MemberState, Topology, TopologyMember, Unfit, host};
 use crate::statement::Statement;
 
 /// The first release that takes the statement in SQL (release history of IoTDB; 1.3.4 does too).
@@ -42,7 +42,7 @@ pub fn statement(
 /// Whether this release and these consensus protocols can remove DataNodes at all.
 fn removable(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> {
     let version = &topology.version;
-    if numbers(version) < SINCE.to_vec() {
+    if version_numbers(version) < SINCE.to_vec() {
         return Err(Unfit::new(
             format!("IoTDB {version} cannot be told to remove a DataNode by a statement"),
             "upgrade the cluster to 2.0.2 or later first",
@@ -83,10 +83,6 @@ fn not_running(topology: &Topology, leaver: &str) -> Option<String> {
     away.map(|(address, one)| format!("{} is {}", host(address), one.status))
 }
 
-fn host(address: &str) -> &str {
-    address.split('.').next().unwrap_or(address)
-}
-
 /// As many DataNodes stay as there are replicas of each region.
 fn enough_stay(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> {
     let is_data = |member: &&TopologyMember| member.kind == "DataNode";
@@ -99,10 +95,4 @@ fn enough_stay(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> 
         ));
     }
     Ok(())
-}
-
-/// The numbers of a version: `2.0.5` and `2.0.5-beta` are `[2, 0, 5]`.
-fn numbers(version: &str) -> Vec<u64> {
-    let plain = version.split('-').next().unwrap_or(version);
-    plain.split('.').map_while(|part| part.parse().ok()).collect()
 }

@@ -17,7 +17,7 @@ use member::{END_MS, LEAVE_MS, Node, RUNNING, UNKNOWN, status};
 pub use member::{MemberKind, Ports};
 use refusals::{no_quorum, refused, unparsed, wrong_door};
 
-use crate::engine::{MemberState, Topology};
+use crate::engine::{self, MemberState, Topology};
 use crate::statement::{Answer, Mode, Statement};
 
 /// What a cluster is founded with.
@@ -132,7 +132,7 @@ impl IotdbSim {
 
     /// Whether the cluster has a member on this host on its list; the host's own name is enough.
     pub fn lists_host(&self, host: &str, now_ms: u64) -> bool {
-        let is_on = |node: &Node| node.address.split('.').next() == Some(host);
+        let is_on = |node: &Node| engine::host(&node.address) == host;
         self.nodes.values().any(|node| is_on(node) && !node.has_left(now_ms))
     }
 
