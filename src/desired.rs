@@ -87,10 +87,14 @@ impl Desired {
 }
 
 impl Desired {
-    /// Whether a claim is of a pool that is to have fewer members.
-    pub fn is_above_members(&self, claim: &ObjectKey) -> bool {
-        let pool = claim.set_of_claim().and_then(|set| Some(self.pool_of(&set)?.2.replicas()));
-        pool.zip(claim.ordinal()).is_some_and(|(replicas, ordinal)| ordinal >= replicas)
+    /// Whether a claim of a declared cluster is of a member that it is not to have: of a pool with fewer
+    /// members, or of none that is declared.
+    pub fn is_beyond_members(&self, claim: &ObjectKey, cluster: &str) -> bool {
+        let (Some(set), Some(ordinal)) = (claim.set_of_claim(), claim.ordinal()) else {
+            return false;
+        };
+        let pool = self.pool_of(&set).map(|(_, _, pool)| pool);
+        self.clusters.contains_key(cluster) && pool.is_none_or(|pool| ordinal >= pool.replicas())
     }
 }
 

@@ -181,10 +181,20 @@ impl ObjectKey {
 
     /// The StatefulSet whose member a claim is of, by its name `data-<set>-<ordinal>`.
     pub fn set_of_claim(&self) -> Option<Self> {
-        let name = self.name.strip_prefix(CLAIM)?.strip_prefix('-')?;
-        let (set, ordinal) = name.rsplit_once('-')?;
+        let (set, ordinal) = self.member_of_claim()?.rsplit_once('-')?;
         let is_one = self.kind == Kind::PersistentVolumeClaim && ordinal.parse::<u32>().is_ok();
         is_one.then(|| Self { kind: Kind::StatefulSet, name: set.to_owned(), ..self.clone() })
+    }
+
+    /// The StatefulSet whose member a pod is, by its name `<set>-<ordinal>`.
+    pub fn set_of_pod(&self) -> Option<Self> {
+        let (set, _) = self.name.rsplit_once('-')?;
+        Some(Self { kind: Kind::StatefulSet, name: set.to_owned(), ..self.clone() })
+    }
+
+    /// The member a claim is of, by the name of its pod.
+    pub fn member_of_claim(&self) -> Option<&str> {
+        self.name.strip_prefix(CLAIM)?.strip_prefix('-')
     }
 
     /// The claim of a StatefulSet's member.

@@ -12,6 +12,7 @@ pub mod guards;
 pub mod immutable;
 pub mod jobs;
 pub mod kept;
+pub mod leavers;
 pub mod managers;
 pub mod objects;
 pub mod order;
@@ -23,6 +24,7 @@ pub mod record;
 pub mod recycling;
 pub mod removal;
 pub mod restarts;
+pub mod retirement;
 pub mod scale_in;
 pub mod stuck;
 pub mod teardown;
@@ -99,6 +101,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
         Purpose::Apply => {
             guards::names(input, &mut draft);
             guards::shape(input, &mut draft);
+            retirement::check(input, &mut draft);
             orphans::check(input, &mut draft);
             tiers::classes(input, &mut draft);
             tiers::volumes(input, &mut draft);
@@ -115,6 +118,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
             condemned::left_claims(input, &mut draft);
+            retirement::rest(input, &mut draft);
             let mut helpers = preparing::steps(input, &mut draft);
             helpers.extend(recycling::steps(input, &mut draft));
             jobs::leftovers(input, &mut draft, &helpers);

@@ -70,6 +70,7 @@ use crate::plan::change::Change;
 use crate::plan::growth;
 use crate::plan::job;
 use crate::plan::labels;
+use crate::plan::scale;
 use crate::plan::step::Action;
 use crate::plan::volume;
 use crate::wording::with_causes;
@@ -335,6 +336,10 @@ impl World for Sandbox {
             Action::Expand { claim, uid, volume, to, .. } => {
                 api::amend(cluster, claim, |live| growth::expand(claim, live, uid, volume, to))
             }
+            Action::Scale { object: key, uid, from, to } => {
+                api::amend(cluster, key, |live| scale::scale(key, live, uid, (*from, *to)))
+            }
+            Action::Dissolve { object, uid } => api::dissolve(cluster, object, uid),
             Action::Orphan { object, uid, generation } => {
                 api::orphan(cluster, object, uid, *generation)
             }

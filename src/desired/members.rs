@@ -12,24 +12,28 @@ use crate::stack::{Cluster, Pool, Stack};
 
 /// The DNS name all members of a pool share: `<service>.<namespace>.svc.<cluster domain>`.
 pub fn domain(stack: &Stack, cluster: &Cluster, pool: &Pool) -> String {
-    let service = Stack::pool_name(&cluster.name, &pool.name);
-    format!("{service}.{}.svc.{}", stack.namespace, stack.cluster_domain)
+    domain_of(stack, &Stack::pool_name(&cluster.name, &pool.name))
 }
 
-/// The address of one member.
-pub fn address(stack: &Stack, cluster: &Cluster, pool: &Pool, ordinal: u32) -> String {
-    let set = Stack::pool_name(&cluster.name, &pool.name);
-    format!("{set}-{ordinal}.{}", domain(stack, cluster, pool))
+/// The DNS name the members of this StatefulSet share; its governing Service bears its name.
+fn domain_of(stack: &Stack, set: &str) -> String {
+    format!("{set}.{}.svc.{}", stack.namespace, stack.cluster_domain)
+}
+
+/// The address of one member of the StatefulSet of this name.
+pub fn address(stack: &Stack, set: &str, ordinal: u32) -> String {
+    format!("{set}-{ordinal}.{}", domain_of(stack, set))
 }
 
 /// The addresses of all members.
 pub fn addresses(stack: &Stack, cluster: &Cluster, pool: &Pool) -> BTreeSet<String> {
-    (0..pool.nodes).map(|ordinal| address(stack, cluster, pool, ordinal)).collect()
+    let set = Stack::pool_name(&cluster.name, &pool.name);
+    (0..pool.nodes).map(|ordinal| address(stack, &set, ordinal)).collect()
 }
 
 /// What a pool's members run.
 pub fn workload(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Workload {
-    let spec = spec(stack, cluster, pool);
+    let spec = spec(stack, cluster);
     let members = PoolSpec {
         role: pool.role,
         domain: domain(stack, cluster, pool),
@@ -40,16 +44,18 @@ pub fn workload(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Workload {
     driver(cluster.engine).workload(&spec, &members)
 }
 
-/// A cluster as its engine needs to know it; `pool` is any one of it.
-pub fn spec(stack: &Stack, cluster: &Cluster, pool: &Pool) -> ClusterSpec {
-    let seed = cluster.pools.values().find(|pool| pool.role == Role::Control).unwrap_or(pool);
+/// A cluster as its engine needs to know it.
+pub fn spec(stack: &Stack, cluster: &Cluster) -> ClusterSpec {
+    let control = cluster.pools.values().find(|pool| pool.role == Role::Control);
+    let seed = control.or_else(|| cluster.pools.values().next());
+    let seed = seed.map_or("", |pool| &pool.name);
     ClusterSpec {
         name: cluster.name.clone(),
         version: cluster.version.clone(),
         schema_replication: cluster.schema_replication,
         data_replication: cluster.data_replication,
         settings: cluster.settings.clone(),
-        seed_host: address(stack, cluster, seed, 0),
+        seed_host: address(stack, &Stack::pool_name(&cluster.name, seed), 0),
     }
 }
 

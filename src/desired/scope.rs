@@ -1,5 +1,7 @@
 //! What has to be looked at before a stack can be planned.
 
+use std::collections::BTreeSet;
+
 use super::{Desired, members};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::{List, Observed, Scope};
@@ -47,7 +49,8 @@ pub fn scope(stack: &Stack) -> Scope {
 }
 
 /// What has to be looked at besides, for a plan that ends clusters or takes members from them: the
-/// volumes of the claims that go. A provisioner made them, so that no label of ours leads to them.
+/// volumes of the claims that go, and their classes. A provisioner made them, or an administrator, so that
+/// no label of ours leads to them, and a tier that is declared no more does not either.
 pub fn volumes(
     stack: &Stack,
     desired: &Desired,
@@ -55,11 +58,17 @@ pub fn volumes(
     ends: impl Fn(&str) -> bool,
 ) -> Scope {
     let claims = observed.of_kind(Kind::PersistentVolumeClaim).filter(|(key, claim)| {
+        let goes = |cluster: &str| ends(cluster) || desired.is_beyond_members(key, cluster);
         claim.label(LABEL_STACK) == Some(&stack.name)
-            && (claim.label(LABEL_CLUSTER).is_some_and(&ends) || desired.is_above_members(key))
+            && claim.label(LABEL_CLUSTER).is_some_and(goes)
     });
-    let volumes = claims.filter_map(|(_, claim)| claim.text("/spec/volumeName"));
-    let volumes = volumes.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
-    let unseen = volumes.filter(|key| !observed.objects.contains_key(key));
-    Scope { gets: unseen.collect(), ..Scope::default() }
+    let named = |kind: Kind, name: Option<&str>| name.map(|name| ObjectKey::global(kind, name));
+    let of_them = claims.flat_map(|(_, claim)| {
+        let volume = named(Kind::PersistentVolume, claim.text("/spec/volumeName"));
+        let class = named(Kind::StorageClass, claim.text("/spec/storageClassName"));
+        volume.into_iter().chain(class)
+    });
+    let unseen: BTreeSet<ObjectKey> =
+        of_them.filter(|key| !observed.objects.contains_key(key)).collect();
+    Scope { gets: unseen.into_iter().collect(), ..Scope::default() }
 }

@@ -8,7 +8,7 @@ use crate::live::amend::{Absence, Amend};
 use crate::live::database;
 use crate::live::errors::{Asked, Trouble};
 use crate::live::listing::{live_object, managers};
-use crate::live::orphan::orphan;
+use crate::live::orphan::{dissolve, orphan};
 use crate::live::ownership::{Keep, settle};
 use crate::live::request::{Link, asked};
 use crate::live::write::{Run, apply, conflicts, create, delete, is_another_object};
@@ -18,6 +18,7 @@ use crate::plan::change::Change;
 use crate::plan::growth;
 use crate::plan::job;
 use crate::plan::labels;
+use crate::plan::scale;
 use crate::plan::step::Action;
 use crate::plan::volume;
 use crate::world::Refused;
@@ -59,6 +60,11 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
             let due = |live: &Value| growth::expand(key, live, uid, volume, to);
             Amend { link, key, due }.run(&format!("expanding {key}"), Absence::Stale).await
         }
+        Action::Scale { object: key, uid, from, to } => {
+            let due = |live: &Value| scale::scale(key, live, uid, (*from, *to));
+            Amend { link, key, due }.run(&format!("scaling {key}"), Absence::Stale).await
+        }
+        Action::Dissolve { object, uid } => dissolve(link, object, uid).await,
         Action::Orphan { object, uid, generation } => orphan(link, object, uid, *generation).await,
         Action::Await => Ok(()),
     }

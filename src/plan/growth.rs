@@ -42,7 +42,8 @@ pub fn bytes(size: &str) -> u64 {
     size.parse::<Quantity>().map_or(0, |size| size.bytes())
 }
 
-fn same(key: &ObjectKey, live: &Value, uid: &str) -> Result<(), String> {
+/// Whether an object is the one that was meant.
+pub(super) fn same(key: &ObjectKey, live: &Value, uid: &str) -> Result<(), String> {
     match text(live, "/metadata/uid") == uid {
         true => Ok(()),
         false => Err(format!("{key} is another object of that name by now")),

@@ -326,7 +326,9 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         Action::Update { object, .. } | Action::Expand { claim: object, .. } => {
             change.operation == Operation::Update && object == key
         }
-        Action::Delete { object, .. } | Action::Purge { volume: object, .. } => {
+        Action::Delete { object, .. }
+        | Action::Dissolve { object, .. }
+        | Action::Purge { volume: object, .. } => {
             matches!(change.operation, Operation::Delete | Operation::Recycle) && object == key
         }
         Action::Relabel { object, .. } => {
@@ -337,6 +339,7 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         | Action::Start { .. }
         | Action::Retire { .. }
         | Action::Orphan { .. }
+        | Action::Scale { .. }
         | Action::Await => false,
     };
     (change.operation != Operation::Keep).then(|| steps.values().any(|step| is_it(&step.action)))

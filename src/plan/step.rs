@@ -179,6 +179,26 @@ pub enum Action {
         /// The size it shall ask for.
         to: String,
     },
+    /// Have a StatefulSet have fewer members, and change nothing else of it (a merge patch that carries uid
+    /// and version). Carried out only while it has as many as the plan expects at this step.
+    Scale {
+        /// The StatefulSet.
+        object: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+        /// How many members it has.
+        from: u32,
+        /// How many it shall have.
+        to: u32,
+    },
+    /// Remove a StatefulSet that has no members (a deletion with the uid and the version that was read as
+    /// preconditions: one that somebody has given members since stays).
+    Dissolve {
+        /// The StatefulSet.
+        object: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+    },
     /// Take a StatefulSet away from around its members, which stay as they are, so that one with other
     /// claims can be made around them (a deletion that orphans what belongs to it, with the uid and the
     /// version that was read as preconditions).
@@ -204,6 +224,8 @@ impl Action {
             | Self::Relabel { object, .. }
             | Self::Say { member: object, .. }
             | Self::Orphan { object, .. }
+            | Self::Scale { object, .. }
+            | Self::Dissolve { object, .. }
             | Self::Expand { claim: object, .. }
             | Self::Hold { volume: object, .. }
             | Self::Purge { volume: object, .. }
@@ -222,6 +244,7 @@ impl Action {
             | Self::Update { object, .. }
             | Self::Relabel { object, .. }
             | Self::Orphan { object, .. }
+            | Self::Scale { object, .. }
             | Self::Expand { claim: object, .. } => place(object.kind),
             Self::Await => 100,
             Self::Say { .. } => 120,
@@ -229,7 +252,7 @@ impl Action {
             // Helpers go as soon as they have done their work.
             Self::Start { job, .. } | Self::Retire { job, .. } => place(job.kind),
             Self::Delete { object, .. } if object.kind == Kind::Job => place(object.kind),
-            Self::Delete { object, .. } => 200 - place(object.kind),
+            Self::Delete { object, .. } | Self::Dissolve { object, .. } => 200 - place(object.kind),
             Self::Purge { .. } => 300,
         }
     }

@@ -5,13 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
-use super::claims;
 use super::draft::{PlanDraft, delete_id};
-use super::objects;
 use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, delete, keep, removed};
-use super::scale_in;
+use super::{PlanInput, claims, leavers, objects, retirement};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, Labels, ObjectKey};
 use crate::observed::LiveObject;
@@ -21,6 +18,9 @@ use crate::plan::{Change, Operation};
 use crate::stack::Reclaim;
 use crate::stack::quantity::Quantity;
 use crate::wording::count;
+
+/// Where a volume says what becomes of it once its claim is gone.
+const RECLAIM: &str = "/spec/persistentVolumeReclaimPolicy";
 
 /// What becomes of a claim's data.
 enum Fate<'a> {
@@ -95,7 +95,7 @@ fn fate<'a>(input: &PlanInput<'a>, claim: &LiveObject) -> Fate<'a> {
     }
     match volume_of(input, claim) {
         Some((key, volume)) if volume.text("/spec/claimRef/uid") == Some(claim.uid()) => {
-            let retains = volume.text("/spec/persistentVolumeReclaimPolicy") == Some("Retain");
+            let retains = volume.text(RECLAIM) == Some("Retain");
             if retains && !is_held(&volume.value, claim.uid()) {
                 return Fate::Kept("its volume was set to retain, though its tier says delete");
             }
@@ -269,7 +269,15 @@ pub fn member_left(
     }
     let fate = fate(input, live);
     let (mut after, volume) = (after.clone(), volume_of(input, live));
-    let expects = nobody_needs(claim, left);
+    let expects = nobody_needs(input, claim, left);
+    if let (Fate::Kept(why), Some((volume, volume_live))) = (&fate, volume)
+        && volume_live.text(RECLAIM) == Some("Delete")
+    {
+        let why = format!("{why}, and its volume would go with it");
+        keep(plan, claim, live, &why);
+        keep(plan, volume, volume_live, &why);
+        return;
+    }
     let (because, until) = match fate {
         Fate::Kept(why) => {
             let until = match volume {
@@ -305,10 +313,13 @@ pub fn member_left(
 
 /// What every step relies on that takes from a member which has left: the database lists it no more, no
 /// pod of it is there, and its set is not to have it again.
-fn nobody_needs(claim: &ObjectKey, left: Expect) -> Vec<Expect> {
+fn nobody_needs(input: &PlanInput<'_>, claim: &ObjectKey, left: Expect) -> Vec<Expect> {
     let pod = Expect::LetGo { object: left.object().clone() };
     let set = claim.set_of_claim().zip(claim.ordinal());
-    let set = set.map(|(object, replicas)| Expect::AtMost { object, replicas });
+    let set = set.map(|(object, replicas)| match input.observed.objects.contains_key(&object) {
+        true => Expect::AtMost { object, replicas },
+        false => Expect::LetGo { object },
+    });
     set.into_iter().chain([pod, left]).collect()
 }
 
@@ -318,10 +329,11 @@ const LEFT: &str = "nobody needs it once its member has left";
 /// volumes it held. Only where the database says that it lists no such member.
 pub fn left_claims(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
-        for pool in &cluster.pools {
+        let retired = retirement::pools(input, name, cluster);
+        for pool in cluster.pools.iter().chain(&retired) {
             for (claim, _) in claims::of_pool(input, &pool.set) {
                 let ordinal = above(input, pool, claim);
-                let found = ordinal.and_then(|it| scale_in::parted(input, plan, (name, pool), it));
+                let found = ordinal.and_then(|it| leavers::parted(input, plan, (name, pool), it));
                 if let Some((left, after)) = found {
                     member_left(input, plan, claim, left, &after);
                 }
@@ -331,11 +343,11 @@ pub fn left_claims(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             for (volume, live) in volumes {
                 let claim = released_claim(live).map(|(claim, _)| claim);
                 let ordinal = claim.and_then(|claim| above(input, pool, &claim));
-                let found = ordinal.and_then(|it| scale_in::parted(input, plan, (name, pool), it));
+                let found = ordinal.and_then(|it| leavers::parted(input, plan, (name, pool), it));
                 if let Some((left, after)) = found
                     && let Some(purge) = left_released(input, plan, volume, live)
                 {
-                    let expects = nobody_needs(&purge.claim, left);
+                    let expects = nobody_needs(input, &purge.claim, left);
                     purge.of_a_leaver(plan, after, expects);
                 }
             }
@@ -345,8 +357,11 @@ pub fn left_claims(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 
 /// The ordinal of a pool's claim that is above all members its set has or is to have.
 fn above(input: &PlanInput<'_>, pool: &DesiredPool, claim: &ObjectKey) -> Option<u32> {
-    let set = input.observed.objects.get(&pool.set)?;
-    let has = u32::try_from(set.number("/spec/replicas")?).ok()?;
+    let has = match input.observed.objects.get(&pool.set) {
+        Some(set) => u32::try_from(set.number("/spec/replicas")?).ok()?,
+        None if retirement::is_retired(pool) => 0,
+        None => return None,
+    };
     let is_its = claim.set_of_claim().as_ref() == Some(&pool.set);
     claim.ordinal().filter(|ordinal| is_its && *ordinal >= has.max(pool.replicas()))
 }
@@ -360,9 +375,13 @@ pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         let lives = |claim: &ObjectKey, uid: &str| {
             input.observed.objects.get(claim).is_some_and(|live| live.uid() == uid)
         };
-        let pools = input.desired.clusters.get(cluster).into_iter().flat_map(|it| &it.pools);
-        let is_of_a_leaver =
-            |claim: &ObjectKey| pools.clone().any(|pool| above(input, pool, claim).is_some());
+        let desired = input.desired.clusters.get(cluster);
+        let retired = desired.map(|desired| retirement::pools(input, cluster, desired));
+        let is_of_a_leaver = |claim: &ObjectKey| {
+            let declared = desired.into_iter().flat_map(|desired| &desired.pools);
+            let mut pools = declared.chain(retired.iter().flatten());
+            pools.any(|pool| above(input, pool, claim).is_some())
+        };
         if let (true, Some((claim, uid))) = (declared, released_claim(live))
             && !is_of_a_leaver(&claim)
         {

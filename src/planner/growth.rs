@@ -21,7 +21,7 @@ use crate::plan::{Change, FieldChange, Operation};
 use crate::wording::count;
 
 /// Where a StatefulSet says how much storage a member gets.
-const SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
+pub(super) const SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
 
 /// The same as a field's path.
 const SIZE_FIELD: &str = ".spec.volumeClaimTemplates[0].spec.resources.requests.storage";
@@ -40,8 +40,7 @@ const EXPAND_SECONDS: u64 = 3600;
 const RELEASE_SECONDS: u64 = 120;
 
 /// The way on where storage cannot become what the stack says in place.
-const ANOTHER_POOL: &str =
-    "declare another pool with that size beside it and lower `nodes` of this one as far as it goes";
+const ANOTHER_POOL: &str = "declare another pool with that size in its place: this one's members hand over to it and leave";
 
 /// What storage a stack asks of a StatefulSet that has other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

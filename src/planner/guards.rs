@@ -7,11 +7,10 @@ use db_engine::drivers::driver;
 
 use super::draft::PlanDraft;
 use super::{PlanInput, objects, scale_in, tiers};
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
 use crate::stack::Cluster;
-use crate::wording::count;
 
 /// The id a database gave of itself, if it was reached.
 pub fn seen_id<'a>(observed: &'a Observed, cluster: &str) -> Option<&'a str> {
@@ -105,26 +104,10 @@ fn live_sets<'a>(
 }
 
 fn scale_in(input: &PlanInput<'_>, plan: &mut PlanDraft, key: &ObjectKey, live: &LiveObject) {
-    let (Some(cluster), Some(pool)) = (live.label(LABEL_CLUSTER), live.label(LABEL_POOL)) else {
-        return;
-    };
+    let Some(cluster) = live.label(LABEL_CLUSTER) else { return };
     let Some(desired) = input.desired.clusters.get(cluster) else { return };
-    let address = input.stack.pool_address(cluster, pool);
-    let has = live.number("/spec/replicas").unwrap_or(0);
-    match desired.pools.iter().find(|candidate| candidate.set == *key) {
-        None => plan.block(
-            &address,
-            "scale-in",
-            format!(
-                "its {} would leave with what they store: a pool is not taken down yet",
-                count(usize::try_from(has).unwrap_or(0), "member")
-            ),
-            format!(
-                "put [{address}] back into the stack; if it is called otherwise now, say so with \
-                 [[moved]]"
-            ),
-        ),
-        Some(pool) => scale_in::check(input, plan, cluster, pool, live),
+    if let Some(pool) = desired.pools.iter().find(|candidate| candidate.set == *key) {
+        scale_in::check(input, plan, cluster, pool);
     }
 }
 

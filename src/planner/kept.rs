@@ -13,6 +13,7 @@ use super::{PlanInput, claims, guards, objects};
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::inventory::ClusterRecord;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey, at};
+use crate::observed::DatabaseView;
 use crate::stack::Cluster;
 use crate::wording::count;
 
@@ -53,7 +54,13 @@ fn undeclared(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, desired: 
         let (true, Some(pool)) = (of_cluster, live.label(LABEL_POOL)) else { continue };
         let is_declared = desired.pools.iter().any(|declared| declared.name == pool);
         let has_a_set = key.set_of_claim().is_some_and(|set| is_there(&set));
-        if !is_declared && !has_a_set {
+        let has_left = match input.observed.databases.get(name) {
+            Some(DatabaseView::Seen(topology)) => {
+                key.member_of_claim().is_some_and(|member| !topology.lists(member))
+            }
+            _ => false,
+        };
+        if !is_declared && !has_a_set && !has_left {
             left.entry(pool).or_default().push(key.to_string());
         }
     }

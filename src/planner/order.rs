@@ -10,7 +10,7 @@ use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
 use super::restarts::{self, restarts_members};
 use super::scale_in;
 use super::stuck;
-use super::{growth, guards, orphans};
+use super::{growth, guards, orphans, retirement};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::object::{Kind, ObjectKey};
@@ -42,6 +42,7 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
     for (name, cluster) in &input.desired.clusters {
         pools(input, plan, name, cluster);
+        retirement::members_leave(input, plan, (name, cluster));
         for pool in &cluster.pools {
             if !is(plan, &pool.set, Operation::Replace) {
                 growth::expansions(input, plan, pool, &BTreeSet::new());

@@ -74,21 +74,18 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         if pods.is_empty() {
             continue;
         }
+        // Of a pool that is not declared any more they leave without one: see `retirement`.
         let wanted = desired.pools.iter().find(|candidate| candidate.set == set);
-        let replicas = wanted.map_or(0, DesiredPool::replicas);
+        let Some(replicas) = wanted.map(DesiredPool::replicas) else { continue };
         let has = members(&pods);
         if replicas < has {
             let address = input.stack.pool_address(cluster, pool);
             let members = count(has as usize, "member");
-            let help = match wanted {
-                Some(_) => format!("set nodes = {has}"),
-                None => format!("put [{address}] back into the stack"),
-            };
             let reason = format!(
                 "it has {members} without their StatefulSet and the stack asks for {replicas}: a new \
                  one would end the others undrained"
             );
-            plan.block(address, "scale-in", reason, help);
+            plan.block(address, "scale-in", reason, format!("set nodes = {has}"));
         }
         form(input, plan, &set, &pods);
     }

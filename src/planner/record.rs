@@ -28,7 +28,10 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
         let item = record.items.entry(object.clone()).or_default();
         match step.action {
             Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
-            Action::Delete { .. } | Action::Purge { .. } | Action::Orphan { .. } => {
+            Action::Delete { .. }
+            | Action::Dissolve { .. }
+            | Action::Purge { .. }
+            | Action::Orphan { .. } => {
                 item.going = true;
             }
             Action::Hold { .. }
@@ -37,6 +40,7 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
             | Action::Start { .. }
             | Action::Retire { .. }
             | Action::Expand { .. }
+            | Action::Scale { .. }
             | Action::Await => {}
         }
     }

@@ -10,7 +10,7 @@ use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, removed};
 use super::{PlanInput, objects, tiers};
 use crate::desired::preparation;
-use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 use crate::plan::step::{Action, Expect, Risk, Step, Until};
 use crate::plan::volume::condemned_with;
@@ -75,7 +75,7 @@ fn in_use(input: &PlanInput<'_>, claim: &ObjectKey) -> Option<String> {
         return Some(format!("pod {} uses its claim", pod.name));
     }
     let set = claim.set_of_claim()?;
-    let member = claim.name.strip_prefix(CLAIM)?.strip_prefix('-')?;
+    let member = claim.member_of_claim()?;
     let Some((cluster, _, _)) = input.desired.pool_of(&set) else {
         return Some(format!(
             "{} is not declared, so that nobody can be asked for {member}",

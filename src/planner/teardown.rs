@@ -7,7 +7,7 @@ use super::condemned::{self, is_condemned};
 use super::draft::{PlanDraft, delete_id};
 use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, delete, removed, storage_down};
-use super::{PlanInput, objects, orphans};
+use super::{PlanInput, objects, orphans, retirement};
 use crate::object::{
     ANNOTATION_PROTECT, Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, LABEL_STACK, ObjectKey,
 };
@@ -28,7 +28,7 @@ pub const STOP_SECONDS_MIN: u64 = 900;
 const STOP_MARGIN_SECONDS: u64 = 300;
 
 /// How long the members of a pool may take to stop, in seconds.
-fn stop_seconds(set: &LiveObject) -> u64 {
+pub fn stop_seconds(set: &LiveObject) -> u64 {
     let grace = set.number("/spec/template/spec/terminationGracePeriodSeconds").unwrap_or(0);
     (grace.unsigned_abs() + STOP_MARGIN_SECONDS).max(STOP_SECONDS_MIN)
 }
@@ -81,9 +81,9 @@ pub fn what_the_stack_dropped(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (key, live) in dropped.into_iter().filter(of_the_stack) {
         match key.kind {
             Kind::StorageClass | Kind::PersistentVolume => storage_down(plan, key, live, because),
-            // A pool's end is a scale-in; `guards` has refused it and says so.
+            // `retirement` has taken its members away before, or refused to.
             Kind::StatefulSet => {}
-            Kind::Service if belongs_to_a_live_set(input, key) => {}
+            Kind::Service if retirement::is_of_members(input, key) => {}
             _ => delete(
                 plan,
                 key,
@@ -95,11 +95,6 @@ pub fn what_the_stack_dropped(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             ),
         }
     }
-}
-
-fn belongs_to_a_live_set(input: &PlanInput<'_>, service: &ObjectKey) -> bool {
-    let set = ObjectKey { kind: Kind::StatefulSet, ..service.clone() };
-    input.observed.objects.contains_key(&set)
 }
 
 /// Protection holds as long as either the stack, the live cluster or the record says so, so that
@@ -172,7 +167,8 @@ fn cluster_down(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, beca
     pools_of_strangers(input, plan, &sets);
 }
 
-fn is_control(live: &LiveObject) -> bool {
+/// Whether the members of a StatefulSet vote on the cluster's metadata.
+pub fn is_control(live: &LiveObject) -> bool {
     let domain = live.value.pointer("/spec/template/metadata/labels");
     domain.and_then(|labels| labels.get(LABEL_DOMAIN)).and_then(|v| v.as_str())
         == Some(DOMAIN_CONTROL)

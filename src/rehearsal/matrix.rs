@@ -10,7 +10,7 @@ use super::way::Way;
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::parts::PartAddress;
-use crate::stack::{Move, Prepare, Stack, TierKind};
+use crate::stack::{Move, Pool, Prepare, Stack, Tier, TierKind};
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -32,7 +32,8 @@ pub struct Operation {
 }
 
 /// The operations its engine supports today: create, nothing to do, scale out, scale in, restart with other
-/// resources, upgrade, another name, larger volumes where a driver makes them, destroy.
+/// resources, upgrade, another name, and where a driver makes the volumes larger ones, and another pool in
+/// place of the last; destroy.
 pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let consents: Vec<String> =
         stack.clusters.keys().map(|cluster| format!("cluster.{cluster}")).collect();
@@ -45,6 +46,7 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let newer = changed(stack, upgrade);
     let renamed = changed(stack, rename);
     let larger = changed(stack, grow);
+    let exchanged = changed(stack, exchange);
     let apply = Purpose::Apply;
     let all = [
         ("create", &empty, stack, apply),
@@ -55,12 +57,13 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
         ("upgrade", &created, &newer, apply),
         ("rename", &created, &renamed, apply),
         ("grow", &created, &larger, apply),
+        ("exchange", &created, &exchanged, apply),
         ("destroy", &created, stack, Purpose::Destroy),
     ];
     let mut operations = Vec::new();
-    // What is made by hand does not grow.
+    // What is made by hand does not grow, nor is there enough of it for two pools.
     let can_be = |(what, _, changed, _): &(&str, &Cluster, &Stack, Purpose)| {
-        *what != "grow" || *changed != stack
+        !["grow", "exchange"].contains(what) || *changed != stack
     };
     for (what, base, stack, purpose) in all.into_iter().filter(can_be) {
         let consents = if purpose == Purpose::Destroy { consents.clone() } else { Vec::new() };
@@ -201,6 +204,21 @@ fn grow(stack: &mut Stack) {
     }
     if let Some(pool) = last {
         pool.nodes += 1;
+    }
+}
+
+/// Another pool, of half the storage, in place of the last that stores on volumes of a driver.
+fn exchange(stack: &mut Stack) {
+    let tiers = &stack.storage;
+    let is_local = |pool: &Pool| tiers.get(&pool.tier).is_none_or(Tier::is_local);
+    let Some(cluster) = stack.clusters.values_mut().last() else { return };
+    let mut pools = cluster.pools.values();
+    let old = pools.rfind(|pool| pool.role != Role::Control && !is_local(pool));
+    let Some(old) = old.cloned() else { return };
+    let name = format!("{}-anew", old.name);
+    cluster.pools.remove(&old.name);
+    if let Ok(size) = (old.size.bytes() / 2).to_string().parse() {
+        cluster.pools.insert(name.clone(), Pool { name, size, ..old });
     }
 }
 

@@ -40,6 +40,18 @@ pub(super) fn has_left(cluster: &Cluster, claim: &ObjectKey) -> bool {
     ordinal >= replicas && !is_member(cluster, &set, ordinal)
 }
 
+/// Whether a pod belongs to nobody.
+pub(super) fn is_left_alone(pod: &Value) -> bool {
+    at(pod, "/metadata/ownerReferences").is_none()
+}
+
+/// Whether the database of a pod's cluster lists no such member.
+pub(super) fn is_no_member(cluster: &Cluster, pod: &ObjectKey, live: &Value) -> bool {
+    let place = pod.set_of_pod().zip(pod.ordinal());
+    let of = label(live, LABEL_CLUSTER);
+    place.is_some_and(|(set, ordinal)| !is_listed(cluster, of, &set, u64::from(ordinal)))
+}
+
 /// Whether a claim's StatefulSet is not there, and its database lists no such member.
 pub(super) fn is_nobodys(cluster: &Cluster, claim: &ObjectKey) -> bool {
     let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else { return false };
@@ -88,4 +100,9 @@ pub(super) fn is_ready(pod: &Value) -> bool {
     let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
     at(pod, "/metadata/deletionTimestamp").is_none()
         && conditions.is_some_and(|all| all.iter().any(ready))
+}
+
+/// How many members a StatefulSet is to have.
+pub(super) fn replicas(set: &Value) -> u64 {
+    set["spec"]["replicas"].as_u64().unwrap_or(1)
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::reading::{
-    claim_of, domain, has_left, holds_data, is_member, is_nobodys, is_ready, label, pod_parts,
-    pods_of, text,
+    claim_of, domain, has_left, holds_data, is_left_alone, is_member, is_no_member, is_nobodys,
+    is_ready, label, pod_parts, pods_of, replicas, text,
 };
 use crate::inventory::Inventory;
 use crate::lock::Lock;
@@ -42,6 +42,8 @@ pub struct Rules {
     wrong: BTreeSet<String>,
     /// Objects of others as they were when they were first seen.
     foreign: BTreeMap<ObjectKey, Arc<Value>>,
+    /// StatefulSets the stack declares, by the names they were made with.
+    declared: BTreeSet<String>,
     /// Tiers whose claims must stay.
     keeping: BTreeSet<String>,
     /// Tiers whose directories are prepared.
@@ -84,10 +86,18 @@ impl Rules {
             moved.filter(|from| stack.after_moves(from).is_some_and(|to| keeping.contains(&to)));
         let made = keeping.iter().map(|tier| names.made(tier));
         let keeping = keeping.iter().chain(moved).cloned().chain(made);
+        let pools = stack.clusters.iter().flat_map(|(cluster, it)| {
+            it.pools.keys().map(move |pool| PartAddress::pool(cluster, pool))
+        });
+        let declared = pools.filter_map(|pool| match names.made(&pool) {
+            PartAddress::Pool(cluster, pool) => Some(Stack::pool_name(&cluster, &pool)),
+            PartAddress::Tier(_) | PartAddress::Cluster(_) => None,
+        });
         let prepared = stack.storage.values().filter(|tier| tier.prepare.is_some());
         let mut rules = Self {
             stack: stack.name.clone(),
             namespace: stack.namespace.clone(),
+            declared: declared.collect(),
             keeping: keeping.map(|tier| tier.name().to_owned()).collect(),
             prepared: prepared.map(|tier| tier.name.clone()).collect(),
             ..Self::default()
@@ -154,13 +164,16 @@ impl Rules {
                 self.volume_comes(cluster, object, manifest);
             }
             Action::Update { manifest, .. } => self.update(cluster, actor, object, manifest),
-            Action::Delete { .. } => self.deletion(cluster, actor, object),
+            Action::Delete { .. } | Action::Dissolve { .. } => {
+                self.deletion(cluster, actor, object);
+            }
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
             Action::Relabel { labels, .. } => self.relabelling(live, object, labels),
             Action::Start { .. } => {
                 live.inspect(|job| self.directory_goes(cluster, actor, job));
             }
             Action::Orphan { .. } => self.orphaning(cluster, object),
+            Action::Scale { to, .. } => self.resize(cluster, actor, object, u64::from(*to)),
             Action::Expand { .. }
             | Action::Hold { .. }
             | Action::Say { .. }
@@ -247,9 +260,17 @@ impl Rules {
         manifest: &Value,
     ) {
         let (Kind::StatefulSet, Some(live)) = (object.kind, cluster.get(object)) else { return };
-        let known = actor.known.unwrap_or(cluster);
-        let replicas = |value: &Value| value["spec"]["replicas"].as_u64().unwrap_or(1);
-        let (from, to) = (replicas(live), replicas(manifest));
+        self.resize(cluster, actor, object, replicas(manifest));
+        let image = |value: &Value| pod_parts(value);
+        if image(manifest) != image(live) {
+            self.restart(actor.known.unwrap_or(cluster), object);
+        }
+    }
+
+    /// Rules 2 and 6: a set shrinks by one member at a time, and only by one that has left.
+    fn resize(&mut self, cluster: &Cluster, actor: &Actor<'_>, object: &ObjectKey, to: u64) {
+        let Some(live) = cluster.get(object) else { return };
+        let (known, from) = (actor.known.unwrap_or(cluster), replicas(live));
         if from > to {
             self.shrunk.insert((object.clone(), to));
         }
@@ -258,10 +279,6 @@ impl Rules {
         }
         if !actor.late && (to..from).any(|ordinal| is_member(known, object, ordinal)) {
             self.say(format!("rule 2: {object} shrinks, and nobody was drained"));
-        }
-        let image = |value: &Value| pod_parts(value);
-        if image(manifest) != image(live) {
-            self.restart(known, object);
         }
     }
 
@@ -279,7 +296,7 @@ impl Rules {
             .collect();
         let counts = |(key, peer): &(&ObjectKey, &Value)| {
             let ready = pods_of(known, key).filter(|pod| is_ready(pod)).count() as u64;
-            (ready, peer["spec"]["replicas"].as_u64().unwrap_or(1))
+            (ready, replicas(peer))
         };
         let somebody_is_there = peers.iter().any(|peer| counts(peer).0 > 0);
         let away = peers.iter().find(|peer| {
@@ -296,6 +313,8 @@ impl Rules {
         let Some(live) = cluster.get(object) else { return };
         match object.kind {
             Kind::Namespace | Kind::Node => self.say(format!("rule 1: {object} is deleted")),
+            // Nobody is left of its pool; it is no end of a cluster.
+            Kind::StatefulSet if replicas(live) == 0 && !actor.may_end => {}
             Kind::StatefulSet => {
                 let of = label(live, LABEL_CLUSTER).to_owned();
                 if !actor.may_end {
@@ -316,10 +335,12 @@ impl Rules {
             Kind::Pod => {
                 let known = actor.known.unwrap_or(cluster).get(object);
                 // The end of a cluster is also that of members whose StatefulSet is gone.
-                let is_left_alone = at(live, "/metadata/ownerReferences").is_none();
-                if actor.may_end && is_left_alone {
+                let world = actor.known.unwrap_or(cluster);
+                // Nobody would bring it back, and nobody counts on it.
+                let has_left = is_left_alone(live) && is_no_member(world, object, live);
+                if actor.may_end && is_left_alone(live) {
                     self.ending.insert(label(live, LABEL_CLUSTER).to_owned());
-                } else if known.is_some_and(is_ready) {
+                } else if known.is_some_and(is_ready) && !has_left {
                     self.say(format!("rule 4: {object} is deleted while it is ready"));
                 }
             }
@@ -366,8 +387,11 @@ impl Rules {
         live: &Value,
     ) {
         // One that was held up on the way may come to a world without the set it was judged by.
-        let left = has_left(actor.known.unwrap_or(cluster), claim)
-            || actor.late && is_nobodys(cluster, claim);
+        let known = actor.known.unwrap_or(cluster);
+        let is_declared = claim.set_of_claim().is_some_and(|set| self.declared.contains(&set.name));
+        let left = has_left(known, claim)
+            || actor.late && is_nobodys(cluster, claim)
+            || !is_declared && is_nobodys(known, claim);
         if left {
             self.let_go.insert(claim.clone());
         }
@@ -470,7 +494,7 @@ impl Rules {
     fn nobody_leaves_undrained(&mut self, cluster: &Cluster) {
         let sets: BTreeMap<ObjectKey, u64> = cluster
             .of_kind(Kind::StatefulSet)
-            .map(|(key, set)| (key.clone(), set["spec"]["replicas"].as_u64().unwrap_or(1)))
+            .map(|(key, set)| (key.clone(), replicas(set)))
             .collect();
         for (key, now) in &sets {
             let before = self.replicas.get(key).copied().unwrap_or_default();
@@ -491,14 +515,17 @@ impl Rules {
         let mut ready: BTreeMap<(String, String), usize> = BTreeMap::new();
         for (_, set) in cluster.of_kind(Kind::StatefulSet).filter(|(_, set)| self.is_ours(set)) {
             let place = (label(set, LABEL_CLUSTER).to_owned(), domain(set).to_owned());
-            let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1);
-            *asked.entry(place).or_default() += usize::try_from(replicas).unwrap_or(usize::MAX);
+            *asked.entry(place).or_default() +=
+                usize::try_from(replicas(set)).unwrap_or(usize::MAX);
         }
         let mut storing: BTreeSet<String> = BTreeSet::new();
         for (_, pod) in cluster.of_kind(Kind::Pod).filter(|(_, pod)| self.is_ours(pod)) {
             let place = (label(pod, LABEL_CLUSTER).to_owned(), label(pod, LABEL_DOMAIN).to_owned());
             if place.1 == "storing" {
                 storing.insert(place.0.clone());
+            }
+            if is_left_alone(pod) {
+                *asked.entry(place.clone()).or_default() += 1;
             }
             if is_ready(pod) {
                 *ready.entry(place).or_default() += 1;

@@ -159,7 +159,9 @@ pub(super) fn named(action: &Action) -> String {
     match action {
         Action::Create { object, .. } => format!("create {object}"),
         Action::Update { object, .. } => format!("update {object}"),
-        Action::Delete { object, .. } => format!("delete {object}"),
+        Action::Delete { object, .. } | Action::Dissolve { object, .. } => {
+            format!("delete {object}")
+        }
         Action::Hold { volume, .. } => format!("hold {volume}"),
         Action::Relabel { object, .. } => format!("relabel {object}"),
         Action::Purge { volume, .. } => format!("purge {volume}"),
@@ -168,6 +170,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Retire { job, .. } => format!("retire {job}"),
         Action::Expand { claim, .. } => format!("expand {claim}"),
         Action::Orphan { object, .. } => format!("orphan {object}"),
+        Action::Scale { object, to, .. } => format!("scale {object} to {to}"),
         Action::Await => "wait".to_owned(),
     }
 }

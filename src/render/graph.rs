@@ -38,8 +38,10 @@ fn colour(step: &Step) -> &'static str {
         | Action::Relabel { .. }
         | Action::Say { .. }
         | Action::Expand { .. }
-        | Action::Orphan { .. } => "goldenrod",
+        | Action::Orphan { .. }
+        | Action::Scale { .. } => "goldenrod",
         Action::Delete { .. }
+        | Action::Dissolve { .. }
         | Action::Purge { .. }
         | Action::Start { .. }
         | Action::Retire { .. } => "firebrick",

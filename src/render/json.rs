@@ -107,7 +107,7 @@ fn step(id: &StepId, step: &Step) -> Value {
         "op": match step.action {
             Action::Create { .. } => "create",
             Action::Update { .. } => "update",
-            Action::Delete { .. } => "delete",
+            Action::Delete { .. } | Action::Dissolve { .. } => "delete",
             Action::Hold { .. } => "hold",
             Action::Relabel { .. } => "relabel",
             Action::Purge { .. } => "purge",
@@ -116,6 +116,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Retire { .. } => "retire",
             Action::Expand { .. } => "expand",
             Action::Orphan { .. } => "orphan",
+            Action::Scale { .. } => "scale",
             Action::Await => "wait",
         },
         "address": step.action.object(),

@@ -72,6 +72,7 @@ fn ranges(numbers: &[usize]) -> String {
 pub fn until(until: &Until) -> String {
     match until {
         Until::Said => "it is said".to_owned(),
+        Until::Rolled { replicas: 0, .. } => "no member of it is left".to_owned(),
         Until::Rolled { replicas: 1, .. } => "its member is ready".to_owned(),
         Until::Rolled { replicas, .. } => format!("all {replicas} members are ready"),
         Until::Heard { .. } => "its controller has seen the change".to_owned(),

@@ -18,6 +18,7 @@ use crate::observed::LiveObject;
 use crate::plan::change::Change;
 use crate::plan::growth;
 use crate::plan::job;
+use crate::plan::scale;
 
 /// Fields of the metadata that only the server writes; sent ones are dropped.
 const SERVER_METADATA: [&str; 7] = [
@@ -194,6 +195,18 @@ pub(super) fn retire(
 ) -> Result<(), Denial> {
     let Some(live) = cluster.get(key) else { return Ok(()) };
     job::done(key, live, labels).map_err(Denial::Stale)?;
+    begin_deletion(cluster, key);
+    Ok(())
+}
+
+/// Removes a StatefulSet that has no members; fine if it is gone already.
+pub(super) fn dissolve(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    wanted_uid: &str,
+) -> Result<(), Denial> {
+    let Some(live) = cluster.get(key) else { return Ok(()) };
+    scale::deserted(key, live, wanted_uid).map_err(Denial::Stale)?;
     begin_deletion(cluster, key);
     Ok(())
 }

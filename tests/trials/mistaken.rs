@@ -134,6 +134,9 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
             let created = matrix::lived(&empty, &stack).await;
             let guarded = read(&PAIR.replace("version =", "protect = true\nversion ="));
             let fewer = read(&PAIR.replacen("nodes = 2", "nodes = 1", 1));
+            let hot = PAIR.find("[cluster.duo.pool.hot]").unwrap();
+            let warm = PAIR.find("[cluster.duo.pool.warm]").unwrap();
+            let one_pool = read(&[&PAIR[..hot], &PAIR[warm..]].concat());
             let heavier = read(&PAIR.replace("nodes =", "resources = { cpu = \"3\" }\nnodes ="));
             let larger = read(
                 &PAIR.replace("Gi\"", "0Gi\"").replace("reclaim =", "expandable = true\nreclaim ="),
@@ -151,6 +154,7 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
                 ("destroy what is protected", &created, &guarded, destroy),
                 ("drop a cluster", &created, &none, apply),
                 ("scale in", &created, &fewer, apply),
+                ("take a pool out", &created, &one_pool, apply),
                 ("prepare", &bare, &directories, apply),
                 ("create without storage", &without_storage(&empty), &stack, apply),
             ];

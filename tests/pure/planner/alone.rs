@@ -6,6 +6,7 @@ mod ends;
 mod leaving;
 mod members;
 mod recycled;
+mod retired;
 mod runs;
 mod volumes;
 
@@ -303,6 +304,9 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
     let world_of_three = sandbox();
     apply_all(&world_of_three, &stack(include_str!("cases/scale-in/before.toml")));
     plans.push(plan(&world_of_three, &stack(narrower)));
+    let world_of_two_pools = sandbox();
+    apply_all(&world_of_two_pools, &stack(include_str!("cases/pool-removed/before.toml")));
+    plans.push(plan(&world_of_two_pools, &stack(include_str!("cases/pool-removed/stack.toml"))));
     let is_orphaned = |step: &Step| step.after.iter().any(|id| id.0.starts_with("orphan/"));
     let mut kinds = BTreeMap::new();
     for step in plans.iter().flat_map(|plan| plan.steps.values()) {
@@ -321,6 +325,10 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
             Action::Delete { object, uid } if object.kind == Kind::Pod => {
                 let (object, uid) = (object.clone(), uid.clone());
                 ("delete a pod", has(&Expect::Away { object, uid }))
+            }
+            Action::Dissolve { object, uid } => {
+                let (object, uid, digest) = (object.clone(), uid.clone(), String::new());
+                ("dissolve", has(&Expect::Unchanged { object, uid, digest }))
             }
             Action::Delete { object, uid } => {
                 let (object, uid, digest) = (object.clone(), uid.clone(), String::new());
@@ -352,13 +360,19 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
                 let (object, uid, digest) = (object.clone(), uid.clone(), String::new());
                 ("orphan", has(&Expect::Unchanged { object, uid, digest }))
             }
+            Action::Scale { object, uid, .. } => {
+                let (object, uid, digest) = (object.clone(), uid.clone(), String::new());
+                let has_left = |one: &Expect| matches!(one, Expect::Left { .. });
+                let is_it = has(&Expect::Unchanged { object, uid, digest });
+                ("scale", is_it && step.expects.iter().any(has_left))
+            }
             // By a Job that is made within the plan it relies on nothing the plan could know.
             Action::Start { .. } | Action::Retire { .. } | Action::Await => continue,
         };
         assert!(holds, "{step:#?}");
         *kinds.entry(kind).or_insert(0) += 1;
     }
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
 }
 
 /// The last ConfigNode is not ready.

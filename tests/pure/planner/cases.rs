@@ -96,7 +96,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 81] = [
+const CASES: [Case; 84] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -121,7 +121,10 @@ const CASES: [Case; 81] = [
     case("scale-in-interrupted").trouble(left_and_shrunk),
     case("scale-in-refused"),
     case("scale-in-silent").trouble(silent),
-    case("pool-removed-refused"),
+    case("pool-removed"),
+    case("pool-removed-interrupted").trouble(one_of_the_pool_has_left),
+    case("pool-removed-refused").trouble(silent),
+    case("pool-exchanged").more(&["plan.json"]),
     case("roles-refused").first(),
     case("scale-out-split-refused"),
     case("grow").more(&["plan.json"]),

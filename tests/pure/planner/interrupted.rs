@@ -73,6 +73,27 @@ proptest! {
         prop_assert_eq!(shape(&world.sandbox), shape(&straight.sandbox));
     }
 
+    /// One pool takes over from another.
+    #[test]
+    fn an_exchange_of_pools_stopped_anywhere_ends_the_same(
+        first in 0_usize..60, second in 0_usize..40, away in 0_u64..20,
+    ) {
+        let before = stack(include_str!("cases/pool-exchanged/before.toml"));
+        let after = stack(include_str!("cases/pool-exchanged/stack.toml"));
+        let world = Watched::over(sandbox(), &before);
+        apply_all(&world, &before);
+        for stop in [first, second] {
+            interrupt(&world, &plan(&world, &after), stop);
+            pass(&world, away);
+        }
+        go_on(&world, &after, Purpose::Apply);
+        assert_settled(&world, &after);
+        assert_safe(&world);
+        let straight = Watched::over(sandbox(), &after);
+        apply_all(&straight, &after);
+        prop_assert_eq!(shape(&world.sandbox), shape(&straight.sandbox));
+    }
+
     /// An answer that is lost, before or after the request was carried out, is like a halt there.
     #[test]
     fn an_apply_whose_answer_is_lost_ends_the_same(

@@ -41,11 +41,13 @@ fn assert_needed(plan: &Plan, world: &Watched) {
                 assert!(fields.iter().all(|field| field.before != field.after), "{fields:#?}");
             }
             Action::Delete { object, .. }
+            | Action::Dissolve { object, .. }
             | Action::Hold { volume: object, .. }
             | Action::Purge { volume: object, .. } => panic!("{object} is deleted"),
             Action::Start { .. } | Action::Retire { .. } => {}
             Action::Relabel { object, .. } => panic!("{object} changes hands"),
             Action::Say { member, .. } => panic!("{member} is told something"),
+            Action::Scale { object, .. } => panic!("{object} shrinks"),
             Action::Await => {}
         }
     }

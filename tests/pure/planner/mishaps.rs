@@ -294,9 +294,17 @@ pub(super) fn destroyed(sandbox: &Sandbox, stack: &Stack) {
 
 /// A scale-in was stopped when its member had left and its set had shrunk.
 pub(super) fn left_and_shrunk(sandbox: &Sandbox, stack: &Stack) {
-    let shrinks = "update/StatefulSet/tsdb/history-data";
+    stopped_after(sandbox, stack, "update/StatefulSet/tsdb/history-data");
+}
+
+/// The end of a pool was stopped when one of its members had left and its set had shrunk.
+pub(super) fn one_of_the_pool_has_left(sandbox: &Sandbox, stack: &Stack) {
+    stopped_after(sandbox, stack, "shrink/StatefulSet/tsdb/history-warm/1");
+}
+
+fn stopped_after(sandbox: &Sandbox, stack: &Stack, step: &str) {
     run_until(sandbox, &plan(sandbox, stack), |event| {
-        event.step.0 == shrinks && matches!(event.what, tsinfra::apply::event::What::Done { .. })
+        event.step.0 == step && matches!(event.what, tsinfra::apply::event::What::Done { .. })
     });
     rest(sandbox, 60);
 }

@@ -87,6 +87,29 @@ pub(super) fn all() -> Vec<Mistake> {
             change_waits(plan, |until| matches!(until, Until::Left { .. }));
             no_expectations(plan);
         }),
+        of("a pool ends undrained", "take a pool out", "rule 2: ", |plan| {
+            plan.steps.retain(|_, step| !matches!(step.action, Action::Say { .. }));
+            mend(plan);
+            no_expectations(plan);
+        }),
+        of("a pool ends with its members", "take a pool out", "rule 9: ", |plan| {
+            plan.steps.retain(|_, step| {
+                step.action.object().is_some_and(|it| {
+                    it.kind == Kind::StatefulSet && matches!(step.action, Action::Dissolve { .. })
+                })
+            });
+            mend(plan);
+            no_expectations(plan);
+            for step in plan.steps.values_mut() {
+                if let Action::Dissolve { object, uid } = &step.action {
+                    step.action = Action::Delete { object: object.clone(), uid: uid.clone() };
+                }
+            }
+        }),
+        of("data of a pool go while its members are some", "take a pool out", "rule 9: ", |plan| {
+            no_order(plan);
+            no_expectations(plan);
+        }),
         of("a claim goes while its member is one", "scale in", "rule 9: ", |plan| {
             steps_on(plan, Kind::PersistentVolumeClaim).for_each(|step| step.after.clear());
             no_expectations(plan);

@@ -1,0 +1,250 @@
+//! The end of a pool while its cluster goes on: its members leave one by one, each handing over what it
+//! stores, then its StatefulSet goes, and its Service (rules 2, 6, 7).
+
+use std::collections::BTreeSet;
+
+use db_engine::cluster::Role;
+use db_engine::drivers::driver;
+
+use super::draft::{PlanDraft, delete_id, join_id, settled};
+use super::leavers::{Leaver, Shrinking, leave_one_by_one};
+use super::order::PROMPT_SECONDS;
+use super::removal::{delete, removed};
+use super::teardown::{STOP_SECONDS_MIN, is_control, stop_seconds};
+use super::{PlanInput, condemned, objects, orphans, scale_in};
+use crate::desired::{DesiredCluster, DesiredPool};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, ObjectKey};
+use crate::observed::{DatabaseView, LiveObject};
+use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::{Change, Operation};
+use crate::stack::Stack;
+use crate::wording::count;
+
+/// Why such a pool goes.
+pub const BECAUSE: &str = "the stack no longer declares its pool";
+
+/// Whether a pool is one the stack declares no more; a declared one has members.
+pub fn is_retired(pool: &DesiredPool) -> bool {
+    pool.addresses.is_empty()
+}
+
+/// The pools of a cluster that are there, or have left claims or volumes, and that the stack declares no
+/// more. Each is to have no members.
+pub fn pools(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> Vec<DesiredPool> {
+    let is_of = |key: &ObjectKey, live: &LiveObject| match key.kind {
+        Kind::StatefulSet | Kind::PersistentVolumeClaim => true,
+        Kind::PersistentVolume => condemned::is_condemned(key, live),
+        _ => false,
+    };
+    let of_cluster = objects::owned(input)
+        .filter(|(key, live)| live.label(LABEL_CLUSTER) == Some(name) && is_of(key, live));
+    let labels = of_cluster.filter_map(|(_, live)| live.label(LABEL_POOL));
+    let undeclared: BTreeSet<&str> =
+        labels.filter(|pool| !cluster.pools.iter().any(|it| it.name == *pool)).collect();
+    undeclared.into_iter().filter_map(|pool| retired(input, name, pool)).collect()
+}
+
+fn retired(input: &PlanInput<'_>, cluster: &str, pool: &str) -> Option<DesiredPool> {
+    let name = Stack::pool_name(cluster, pool);
+    let set = ObjectKey::within(Kind::StatefulSet, &input.stack.namespace, name);
+    let live = input.observed.objects.get(&set);
+    if live.is_some_and(|live| !objects::is_ours(input.stack, input.observed, &set, live)) {
+        return None;
+    }
+    let votes = |(_, pod): &(&ObjectKey, &LiveObject)| pod.label(LABEL_DOMAIN) == Some("control");
+    let role = match live.is_some_and(is_control) || orphans::of_set(input, &set).iter().any(votes)
+    {
+        true => Role::Control,
+        false => Role::Mixed,
+    };
+    let roles = driver(input.stack.clusters.get(cluster)?.engine).roles();
+    let title = roles.iter().find(|(one, _)| *one == role).map_or("member", |(_, title)| title);
+    Some(DesiredPool {
+        name: pool.to_owned(),
+        role,
+        set,
+        title,
+        addresses: BTreeSet::new(),
+        ready_within_seconds: live.map_or(STOP_SECONDS_MIN, stop_seconds),
+        needs: Vec::new(),
+    })
+}
+
+/// Whether members of a pool are there, or their StatefulSet is.
+fn is_there(input: &PlanInput<'_>, set: &ObjectKey) -> bool {
+    input.observed.objects.contains_key(set) || !orphans::of_set(input, set).is_empty()
+}
+
+/// Whether an object is of a pool that ends, and goes with its members.
+pub fn is_of_members(input: &PlanInput<'_>, service: &ObjectKey) -> bool {
+    is_there(input, &ObjectKey { kind: Kind::StatefulSet, ..service.clone() })
+}
+
+/// Whether nobody can be asked to drain the members of a pool, and that is since others are missing: these
+/// come back first.
+fn is_deferred(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> bool {
+    let is_whole = |pool: &DesiredPool| {
+        let live = input.observed.objects.get(&pool.set);
+        live.is_some_and(|live| {
+            let number = |pointer| live.number(pointer).unwrap_or(0);
+            number("/status/readyReplicas") >= number("/spec/replicas")
+        })
+    };
+    let answers = matches!(input.observed.databases.get(name), Some(DatabaseView::Seen(_)));
+    !answers && !cluster.pools.iter().all(is_whole)
+}
+
+/// Refuses the end of pools whose members cannot be drained, or not now; and says what will become of the
+/// others, since a pool that only has another name looks the same.
+pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (name, cluster) in &input.desired.clusters {
+        let pools = pools(input, name, cluster);
+        for pool in pools.iter().filter(|pool| is_there(input, &pool.set)) {
+            let live = input.observed.objects.get(&pool.set);
+            if live.is_some_and(LiveObject::is_leaving) {
+                let help = "wait until it is gone, then plan again";
+                plan.block(&pool.set, "leaving", "it is being deleted", help);
+            } else if is_deferred(input, name, cluster) && pool.role != Role::Control {
+                plan.note(format!(
+                    "{} stays for now, though the stack no longer declares its pool: its members are \
+                     drained by the next apply, once all others are there and the database answers.",
+                    pool.set
+                ));
+            } else if scale_in::check(input, plan, name, pool) {
+                let address = input.stack.pool_address(name, &pool.name);
+                plan.note(format!(
+                    "The stack no longer declares {address}: its members hand over what they store, and \
+                     it goes. If it is called otherwise now, say so with [[moved]] instead."
+                ));
+            }
+        }
+    }
+}
+
+/// Adds the steps by which the members of pools leave that the stack declares no more, one after the other,
+/// and after all that is to become of the pools that stay: what they store goes to these.
+pub fn members_leave(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    (name, cluster): (&str, &DesiredCluster),
+) {
+    if is_deferred(input, name, cluster) {
+        return;
+    }
+    let mut after: BTreeSet<StepId> = BTreeSet::new();
+    for pool in &cluster.pools {
+        after.extend(settled(&pool.set));
+        after.insert(join_id(name, &pool.name));
+    }
+    for pool in pools(input, name, cluster) {
+        let Some(shrinking) = Shrinking::of(input, name, &pool) else { continue };
+        let database = &cluster.database;
+        let last =
+            leave_one_by_one(input, plan, &shrinking, (database, &after), |plan, leaver, after| {
+                match shrinking.live {
+                    Some(live) => scale_down(plan, (&shrinking, live), leaver, after),
+                    None => delete_pod(input, plan, &shrinking, leaver, after),
+                }
+            });
+        after.extend(last);
+    }
+}
+
+/// Shrinks the set by the member that left; of what it is else, nothing changes.
+fn scale_down(
+    plan: &mut PlanDraft,
+    (shrinking, live): (&Shrinking<'_>, &LiveObject),
+    (ordinal, leaver): (u32, &Leaver),
+    after: BTreeSet<StepId>,
+) -> StepId {
+    let (set, uid) = (&shrinking.desired.set, live.uid().to_owned());
+    let id = StepId(format!("shrink/{set}/{ordinal}"));
+    let members = count(ordinal as usize, "member");
+    let (object, digest) = (set.clone(), String::new());
+    let unchanged = Expect::Unchanged { object, uid: uid.clone(), digest };
+    let step = Step {
+        action: Action::Scale { object: set.clone(), uid, from: ordinal + 1, to: ordinal },
+        title: format!("shrink {set} to {members}, without {}", leaver.pod.name),
+        because: BECAUSE.to_owned(),
+        expects: vec![unchanged, shrinking.left(leaver)],
+        after,
+        until: Until::Rolled { object: set.clone(), replicas: ordinal },
+        limit_seconds: shrinking.desired.ready_within_seconds * u64::from(ordinal.max(1)),
+        risk: Risk::None,
+        bytes: 0,
+    };
+    plan.step(id.clone(), step);
+    id
+}
+
+/// Deletes the pod of a member that left and has no StatefulSet, which would bring it back.
+fn delete_pod(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    shrinking: &Shrinking<'_>,
+    (_, leaver): (u32, &Leaver),
+    after: BTreeSet<StepId>,
+) -> StepId {
+    let id = delete_id(&leaver.pod);
+    if let Some(live) = input.observed.objects.get(&leaver.pod) {
+        let until = Until::Gone { object: leaver.pod.clone() };
+        delete(plan, &leaver.pod, live, BECAUSE, after, until, STOP_SECONDS_MIN);
+        if let Some(step) = plan.steps.get_mut(&id) {
+            let nobody_makes_it_anew = Expect::LetGo { object: shrinking.desired.set.clone() };
+            step.expects.extend([shrinking.left(leaver), nobody_makes_it_anew]);
+        }
+    }
+    id
+}
+
+/// Takes down what is left of such pools once their members have left and their claims are gone.
+pub fn rest(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let all = input.desired.clusters.iter();
+    for (name, cluster) in all.filter(|(name, cluster)| !is_deferred(input, name, cluster)) {
+        let pools = pools(input, name, cluster);
+        for pool in pools.iter().filter(|pool| is_there(input, &pool.set)) {
+            let address = input.stack.pool_address(name, &pool.name).to_string();
+            let set = pool.set.to_string();
+            if !plan.blocked.iter().any(|it| it.address == address || it.address == set) {
+                set_and_service(input, plan, pool);
+            }
+        }
+    }
+}
+
+fn set_and_service(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+    let set = &pool.set;
+    let is_of_it = |expect: &Expect| match expect {
+        Expect::Left { object: pod, .. } => pod.set_of_pod().as_ref() == Some(set),
+        _ => false,
+    };
+    let of_members = plan.steps.iter().filter(|(_, step)| step.expects.iter().any(is_of_it));
+    let mut after: BTreeSet<StepId> = of_members.map(|(id, _)| id.clone()).collect();
+    if let Some(live) = input.observed.objects.get(set) {
+        let until = Until::PodsGone { object: set.clone() };
+        delete(plan, set, live, BECAUSE, after, until, pool.ready_within_seconds);
+        if let Some(step) = plan.steps.get_mut(&delete_id(set)) {
+            step.action = Action::Dissolve { object: set.clone(), uid: live.uid().to_owned() };
+            step.expects.push(Expect::AtMost { object: set.clone(), replicas: 0 });
+        }
+        plan.changes.insert(set.clone(), change(live));
+        after = [delete_id(set)].into();
+    }
+    let service = ObjectKey { kind: Kind::Service, ..set.clone() };
+    let is_ours = |it: &&LiveObject| objects::is_ours(input.stack, input.observed, &service, it);
+    if let Some(live) = input.observed.objects.get(&service).filter(is_ours) {
+        let until = removed(&service, live);
+        delete(plan, &service, live, BECAUSE, after, until, PROMPT_SECONDS);
+    }
+}
+
+fn change(live: &LiveObject) -> Change {
+    let members = live.number("/spec/replicas").and_then(|has| usize::try_from(has).ok());
+    let summary = match members.unwrap_or(0) {
+        0 => "its members have left".to_owned(),
+        1 => "1 member leaves before".to_owned(),
+        has => format!("{} leave before, one by one", count(has, "member")),
+    };
+    let (operation, because) = (Operation::Delete, BECAUSE.to_owned());
+    Change { operation, because, summary, fields: Vec::new() }
+}
