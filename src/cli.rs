@@ -15,6 +15,7 @@ mod ownership;
 mod plan_verb;
 mod progress;
 mod rehearse;
+mod replace;
 mod saved;
 mod screen;
 mod show;
@@ -70,6 +71,7 @@ fn run(arguments: &Arguments, screen: &Screen) -> Result<Exit, Failure> {
         Verb::Adopt(options) => ownership::adopt(options, target, screen),
         Verb::Forget(options) => ownership::forget(options, target, screen),
         Verb::Show(options) => show::run(options, target, screen),
+        Verb::Replace(options) => replace::run(options, target, screen),
         Verb::Rehearse(options) => rehearse::run(options, target, screen),
         Verb::Status(options) => status::run(options, target, screen),
         Verb::Unlock(options) => unlock::run(options, target, screen),

@@ -39,6 +39,9 @@ pub const ANNOTATION_CALLED: &str = "tsinfra.dev/called";
 /// Annotation of a StatefulSet: the address its tier has by now, where it was made under another.
 pub const ANNOTATION_TIER_CALLED: &str = "tsinfra.dev/tier-called";
 
+/// Label: `true` on a claim whose member is gone for good, and is to have another.
+pub const LABEL_GIVEN_UP: &str = "tsinfra.dev/given-up";
+
 /// The provisioner of classes whose volumes are made by hand.
 pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 

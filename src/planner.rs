@@ -23,6 +23,7 @@ pub mod preparing;
 pub mod record;
 pub mod recycling;
 pub mod removal;
+pub mod replacing;
 pub mod restarts;
 pub mod retirement;
 pub mod scale_in;
@@ -108,6 +109,8 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             directories::check(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
+            replacing::check(input, &mut draft);
+            replacing::tell(input, &mut draft);
             kept::check(input, &mut draft);
             kept::tell_deferred(input, &mut draft);
             claims::tell_leaving(input, &mut draft);
@@ -117,6 +120,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             tiers::shared_machines(input, &mut draft);
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
+            replacing::steps(input, &mut draft);
             condemned::left_claims(input, &mut draft);
             retirement::rest(input, &mut draft);
             let mut helpers = preparing::steps(input, &mut draft);

@@ -9,8 +9,9 @@ use crate::desired::naming::{Naming, naming};
 use crate::desired::{self, Desired, scope};
 use crate::object::ObjectKey;
 use crate::observed::{DatabaseView, Observed, Scope};
-use crate::plan::selection::{Selection, Unknown};
+use crate::plan::selection::{Address, Selected, Selection, Unknown};
 use crate::plan::{Basis, Circle, Connection, Membership, Plan, Purpose};
+use crate::planner::replacing::{self, NoMember};
 use crate::planner::{self, PlanInput, Previewed, managers};
 use crate::stack::{Stack, Target};
 use crate::world::{Draft, Preview, Unseen, World};
@@ -46,6 +47,9 @@ pub enum NoPlan {
     /// An address selects nothing.
     #[error(transparent)]
     Unknown(#[from] Unknown),
+    /// The stack has no such member.
+    #[error(transparent)]
+    NoMember(#[from] NoMember),
 }
 
 /// What a stack is planned from.
@@ -103,6 +107,26 @@ pub async fn look<W: World>(world: &W, stack: &Stack, purpose: Purpose) -> Resul
 /// Makes a plan. Writes nothing.
 pub async fn plan<W: World>(world: &W, request: &Request<'_>) -> Result<Plan, NoPlan> {
     part(world, request, &Selection::default()).await
+}
+
+/// Makes the plan by which one member, named by its pod, is replaced, and nothing else of the stack is done
+/// but what that comes after. Writes nothing.
+pub async fn replacement<W: World>(
+    world: &W,
+    request: &Request<'_>,
+    member: &str,
+) -> Result<Plan, NoPlan> {
+    let Survey { stack, desired, .. } = sight(world, request.stack, |_| ()).await?;
+    let (pod, pool) = replacing::member(&stack, &desired, member)?;
+    let consents: Vec<String> = request.consents.iter().cloned().chain([pod.to_string()]).collect();
+    let request = Request { consents: &consents, ..request.clone() };
+    let selection = Selection { targets: vec![Address::Part(pool)], excludes: Vec::new() };
+    let plan = part(world, &request, &selection).await?;
+    // A part that is all there is is none.
+    match plan.selection.as_ref().is_some_and(Selected::leaves_nothing_out) {
+        true => self::plan(world, &request).await,
+        false => Ok(plan),
+    }
 }
 
 /// Makes a plan, and keeps the part of it that is asked for. Writes nothing.

@@ -35,6 +35,18 @@ pub trait Engine: Sync {
         address: &str,
     ) -> Result<Statement, Unfit>;
 
+    /// How the member at this address, which is gone for good with all it stored, is taken off the list, so
+    /// that the others make new replicas of that, and an empty one can join in its place.
+    ///
+    /// # Errors
+    /// [`Unfit`]: why it cannot be, or must not be: it lives, or the last replica of something would go.
+    fn give_up(
+        &self,
+        cluster: &ClusterSpec,
+        topology: &Topology,
+        address: &str,
+    ) -> Result<Statement, Unfit>;
+
     /// Settings the engine fixes at a cluster's first start, by name: changing them later has no
     /// effect or stops the restart. Each with the reason.
     fn fixed_settings(&self) -> &'static [(&'static str, &'static str)];

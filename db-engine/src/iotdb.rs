@@ -1,6 +1,7 @@
 //! Apache IoTDB: what its members run, how they are spoken to, and a simulated cluster.
 
 pub mod leave;
+pub mod lost;
 pub mod memory;
 pub mod rest;
 pub mod settings;
@@ -48,6 +49,15 @@ impl Engine for Iotdb {
         address: &str,
     ) -> Result<Statement, Unfit> {
         leave::statement(cluster, topology, address)
+    }
+
+    fn give_up(
+        &self,
+        cluster: &ClusterSpec,
+        topology: &Topology,
+        address: &str,
+    ) -> Result<Statement, Unfit> {
+        lost::statement(cluster, topology, address)
     }
 
     fn fixed_settings(&self) -> &'static [(&'static str, &'static str)] {

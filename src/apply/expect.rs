@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use db_engine::engine::{MemberState, host};
+use db_engine::engine::{MemberState, Topology, host};
 
 use crate::fields;
 use crate::object::Kind;
@@ -105,7 +105,7 @@ fn broken_one(expect: &Expect, action: &Action, observed: &Observed) -> Option<S
     let live = observed.objects.get(expect.object());
     match (expect, live) {
         // Judged by the database above.
-        (Expect::Whole { .. } | Expect::Left { .. }, _) => None,
+        (Expect::Whole { .. } | Expect::Lost { .. } | Expect::Left { .. }, _) => None,
         (Expect::Absent { .. } | Expect::Away { .. } | Expect::LetGo { .. }, None) => None,
         (Expect::Away { object, uid }, Some(live)) => {
             let back = live.uid() == uid && live.is_ready();
@@ -192,6 +192,22 @@ fn broken_in_database(expect: &Expect, cluster: &str, observed: &Observed) -> Op
                 format!("{} is {}: no member is to leave now", host(address), member.status)
             })
         }
+        Expect::Lost { address, id, .. } => still_lost(topology, (name, address, *id)),
         _ => None,
     }
+}
+
+/// How a member is not lost any more, or not the only one.
+fn still_lost(topology: &Topology, (name, address, id): (&str, &String, i64)) -> Option<String> {
+    let Some(member) = topology.members.get(address).filter(|member| member.id == id) else {
+        return Some(format!("the database lists no {name} under id {id} by now"));
+    };
+    if member.state == MemberState::Running {
+        return Some(format!("{name} is {} by now", member.status));
+    }
+    let mut others = topology.members.iter().filter(|(other, one)| {
+        *other != address && one.kind == member.kind && one.state != MemberState::Running
+    });
+    let (other, away) = others.next()?;
+    Some(format!("{} is {}: it may hold the last replica", host(other), away.status))
 }

@@ -62,7 +62,7 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
         Until::Expanded { claim, .. } => {
             Scope { gets: vec![claim.clone()], events_in, ..Scope::default() }
         }
-        Until::Gone { object } | Until::Heard { object } => {
+        Until::Gone { object } | Until::Heard { object } | Until::Renewed { object, .. } => {
             Scope { gets: vec![object.clone()], ..Scope::default() }
         }
         Until::Released { claim, volume } => {
@@ -83,6 +83,7 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
         Until::Rolled { object, replicas } => rolled(object, *replicas, seen),
         Until::Heard { object } => heard(object, seen),
         Until::Gone { object } => gone(object, seen),
+        Until::Renewed { object, uid } => renewed(object, uid, seen),
         Until::Finished { object } => jobs::finished(object, seen),
         Until::PodsGone { object } => pods_gone(object, seen),
         Until::Released { claim, volume } => released(claim, volume, seen),
@@ -150,6 +151,15 @@ fn gone(object: &ObjectKey, seen: &Observed) -> Progress {
         _ => format!("{object} is still there"),
     };
     going(0, 1, vec![why])
+}
+
+fn renewed(object: &ObjectKey, uid: &str, seen: &Observed) -> Progress {
+    match seen.objects.get(object) {
+        Some(live) if live.uid() == uid => {
+            going(0, 1, vec![format!("{object} is still there, and is being deleted")])
+        }
+        _ => Progress::Done,
+    }
 }
 
 fn released(claim: &ObjectKey, volume: &ObjectKey, seen: &Observed) -> Progress {

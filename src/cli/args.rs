@@ -95,6 +95,16 @@ Examples:
 The objects stay as they are and lose the labels that say whose they are. An apply or destroy of the
 stack does not touch them any more; `adopt` is the way back.";
 
+const REPLACE_EXAMPLES: &str = "\
+Examples:
+  tsinfra status stack.toml                      who is lost, and what the database says of it
+  tsinfra replace stack.toml history-data-1
+  tsinfra plan stack.toml --consent Pod/tsdb/history-data-1      the same in the whole plan
+The database gives the member up and makes what it stored anew on the others, then its claim and
+its pod go, and an empty member of its name joins. Refused while the member lives, while another
+one is away, where the last replica of something would go, and where no volume is left for the
+new one: put another into its tier. Node objects are never touched.";
+
 const SHOW_EXAMPLES: &str = "\
 Examples:
   tsinfra show stack.toml                        with all defaults filled in
@@ -151,6 +161,9 @@ pub(super) enum Verb {
     /// Let go of what the stack owns and does not declare any more; changes nothing of it but labels
     #[command(after_help = FORGET_EXAMPLES)]
     Forget(ForgetOptions),
+    /// Replace a member whose machine or disk is gone for good by an empty one
+    #[command(after_help = REPLACE_EXAMPLES)]
+    Replace(ReplaceOptions),
     /// Show a stack with all defaults filled in, or a saved plan
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowOptions),
@@ -183,6 +196,7 @@ impl Verb {
             Self::Destroy(options) => options.json,
             Self::Adopt(options) => options.run.json,
             Self::Forget(options) => options.run.json,
+            Self::Replace(options) => options.json,
             Self::Show(options) => options.json,
             Self::Rehearse(options) => options.json,
             Self::Status(options) => options.json,
@@ -268,8 +282,9 @@ pub(super) struct PlanOptions {
 /// What the user agrees to by address.
 #[derive(Debug, Default, Args)]
 pub(super) struct ConsentOptions {
-    /// Agree to what is refused without: the end of a protected cluster (`cluster.NAME`), or
-    /// taking an object's fields from another manager (the object's address); may be repeated
+    /// Agree to what is refused without: the end of a protected cluster (`cluster.NAME`), taking an
+    /// object's fields from another manager (the object's address), clearing a released volume
+    /// (`PersistentVolume/NAME`), or replacing a lost member (`Pod/NAMESPACE/NAME`); may be repeated
     #[arg(long = "consent", value_name = "ADDRESS")]
     pub(super) addresses: Vec<String>,
 }
@@ -393,6 +408,25 @@ pub(super) struct ForgetOptions {
 /// How `adopt` and `forget` are carried out.
 #[derive(Debug, Args)]
 pub(super) struct RelabelOptions {
+    /// Do not ask before changing anything
+    #[arg(long)]
+    pub(super) auto_approve: bool,
+    /// Print events as JSON, one a line; needs --auto-approve
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) lock: LockOptions,
+}
+
+/// Options of `replace`.
+#[derive(Debug, Args)]
+pub(super) struct ReplaceOptions {
+    /// Stack file
+    #[arg(value_name = "STACK")]
+    pub(super) stack: PathBuf,
+    /// The member, by the name of its pod
+    #[arg(value_name = "MEMBER")]
+    pub(super) member: String,
     /// Do not ask before changing anything
     #[arg(long)]
     pub(super) auto_approve: bool,

@@ -19,10 +19,27 @@ pub(super) async fn plan<W: World>(
 ) -> Result<Plan, Failure> {
     let request = Request { stack: &source.stack, digest: &source.digest, purpose, consents };
     let plan = aloud(world, survey::part(world, &request, selection), Screen::aside).await;
+    of(source, plan)
+}
+
+/// Makes the plan by which one member is replaced.
+pub(super) async fn replacement<W: World>(
+    world: &W,
+    source: &Source,
+    member: &str,
+) -> Result<Plan, Failure> {
+    let (stack, digest, purpose) = (&source.stack, source.digest.as_str(), Purpose::Apply);
+    let request = Request { stack, digest, purpose, consents: &[] };
+    let plan = aloud(world, survey::replacement(world, &request, member), Screen::aside).await;
+    of(source, plan)
+}
+
+fn of(source: &Source, plan: Result<Plan, NoPlan>) -> Result<Plan, Failure> {
     let mut plan = plan.map_err(|why| match why {
         NoPlan::Unseen(unseen) => unseen.into(),
         NoPlan::Circle(circle) => Failure::plain(circle.to_string()),
         NoPlan::Unknown(unknown) => Failure::plain(unknown.to_string()),
+        NoPlan::NoMember(no_member) => Failure::plain(no_member.to_string()),
     })?;
     plan.basis.stack_file = Some(source.file.clone());
     Ok(plan)

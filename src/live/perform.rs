@@ -11,7 +11,7 @@ use crate::live::listing::{live_object, managers};
 use crate::live::orphan::{dissolve, orphan};
 use crate::live::ownership::{Keep, settle};
 use crate::live::request::{Link, asked};
-use crate::live::write::{Run, apply, conflicts, create, delete, is_another_object};
+use crate::live::write::{Grace, Run, apply, conflicts, create, delete, is_another_object};
 use crate::object::{FIELD_MANAGER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::change::Change;
@@ -35,7 +35,7 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
             let change = Change { object, uid, digest, manifest };
             Update { link, change, force: *force }.run().await
         }
-        Action::Delete { object, uid } => remove(link, object, uid).await,
+        Action::Delete { object, uid } => remove(link, object, uid, Grace::Own).await,
         Action::Hold { volume: key, uid, claim, labels } => {
             let due = |live: &Value| volume::hold(key, live, uid, claim, labels);
             Amend { link, key, due }.run(&format!("holding {key}"), Absence::Stale).await
@@ -64,6 +64,7 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
             let due = |live: &Value| scale::scale(key, live, uid, (*from, *to));
             Amend { link, key, due }.run(&format!("scaling {key}"), Absence::Stale).await
         }
+        Action::Abandon { pod, uid } => remove(link, pod, uid, Grace::None).await,
         Action::Dissolve { object, uid } => dissolve(link, object, uid).await,
         Action::Orphan { object, uid, generation } => orphan(link, object, uid, *generation).await,
         Action::Await => Ok(()),
@@ -269,12 +270,17 @@ fn is_of_another_version(trouble: &Trouble) -> bool {
 }
 
 /// Removes an object; one that is gone is done. Demanding the uid, it may be said again.
-pub(crate) async fn remove(link: &Link, object: &ObjectKey, uid: &str) -> Result<(), Refused> {
+pub(crate) async fn remove(
+    link: &Link,
+    object: &ObjectKey,
+    uid: &str,
+    grace: Grace,
+) -> Result<(), Refused> {
     let doing = format!("deleting {object}");
     let ask = asked("delete", object.kind, object.namespace.as_deref());
     let mut last = None;
     for times in 0..TRIES {
-        let trouble = match link.ask(&delete(object, Some(uid))).await {
+        let trouble = match link.ask(&delete(object, Some(uid), grace)).await {
             Ok(_) => return Ok(()),
             Err(trouble) if trouble.is_absence() => return Ok(()),
             Err(trouble) => trouble,
@@ -310,7 +316,7 @@ async fn retire(link: &Link, job: &ObjectKey, labels: &Labels) -> Result<(), Ref
     let live = link.find(job).await.map_err(|trouble| trouble.denied(&doing, &ask))?;
     let Some(live) = live else { return Ok(()) };
     let uid = job::done(job, &live, labels).map_err(Refused::Stale)?;
-    remove(link, job, &uid).await
+    remove(link, job, &uid, Grace::Own).await
 }
 
 /// Whether the object that was to go is gone or going.

@@ -4,7 +4,8 @@ use crate::inventory::Inventory;
 use crate::live::errors::Trouble;
 use crate::live::perform::remove;
 use crate::live::request::{Link, asked};
-use crate::live::write::{Run, apply};
+
+use crate::live::write::{Grace, Run, apply};
 use crate::world::Refused;
 
 /// Saying it once more is safe: whichever is carried out last says the same.
@@ -45,7 +46,7 @@ pub(crate) async fn drop_record(link: &Link, namespace: &str, stack: &str) -> Re
         trouble.denied(&format!("deleting {key}"), &asked("get", key.kind, Some(namespace)))
     })?;
     match found.as_ref().and_then(|record| record.pointer("/metadata/uid")?.as_str()) {
-        Some(uid) => remove(link, &key, uid).await,
+        Some(uid) => remove(link, &key, uid, Grace::Own).await,
         None => Ok(()),
     }
 }

@@ -52,9 +52,18 @@ pub(crate) fn apply(
     Call::with(Method::PATCH, format!("{}?{query}", item_path(object)), BodyKind::Apply, body)
 }
 
+/// How long a pod may take to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grace {
+    /// As long as it says itself.
+    Own,
+    /// Nobody is waited for: its machine is gone.
+    None,
+}
+
 /// Removes an object, if it is still the one with this uid. What belongs to it goes after it, not
 /// before: a StatefulSet's members end while the StatefulSet is no longer there to replace them.
-pub(crate) fn delete(object: &ObjectKey, uid: Option<&str>) -> Call {
+pub(crate) fn delete(object: &ObjectKey, uid: Option<&str>, grace: Grace) -> Call {
     let mut body = json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",
@@ -62,6 +71,9 @@ pub(crate) fn delete(object: &ObjectKey, uid: Option<&str>) -> Call {
     });
     if let Some(uid) = uid {
         body["preconditions"] = json!({ "uid": uid });
+    }
+    if grace == Grace::None {
+        body["gracePeriodSeconds"] = json!(0);
     }
     Call::with(Method::DELETE, item_path(object), BodyKind::Plain, body)
 }
@@ -291,7 +303,7 @@ mod tests {
             body["metadata"],
             json!({ "name": "history", "namespace": "tsdb", "uid": "u-1" })
         );
-        let (_, body) = delete(&object, Some("u-1")).body.expect("a body");
+        let (_, body) = delete(&object, Some("u-1"), Grace::Own).body.expect("a body");
         assert_eq!(body["preconditions"]["uid"], "u-1");
     }
 }

@@ -111,6 +111,13 @@ pub struct Selected {
     pub refusals_left_out: usize,
 }
 
+impl Selected {
+    /// Whether what was selected is the whole plan.
+    pub fn leaves_nothing_out(&self) -> bool {
+        self.steps_left_out == 0 && self.refusals_left_out == 0
+    }
+}
+
 /// An address that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{flag} {address} selects nothing: the stack has and had no such part; {}", way_on(.near))]
@@ -292,6 +299,7 @@ fn about(step: &Step, parts: &Parts) -> BTreeSet<ObjectKey> {
         Until::Rolled { object, .. }
         | Until::Heard { object }
         | Until::Gone { object }
+        | Until::Renewed { object, .. }
         | Until::Finished { object }
         | Until::PodsGone { object } => drop(found.insert(object.clone())),
         Until::Released { claim, volume } => found.extend([claim.clone(), volume.clone()]),
@@ -328,6 +336,7 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         }
         Action::Delete { object, .. }
         | Action::Dissolve { object, .. }
+        | Action::Abandon { pod: object, .. }
         | Action::Purge { volume: object, .. } => {
             matches!(change.operation, Operation::Delete | Operation::Recycle) && object == key
         }

@@ -104,6 +104,14 @@ pub enum Action {
         /// The uid it must have.
         uid: String,
     },
+    /// Remove a pod whose machine is gone, without waiting for anybody there to say that it has stopped (a
+    /// deletion with the uid as precondition and no grace period).
+    Abandon {
+        /// The pod.
+        pod: ObjectKey,
+        /// The uid it must have.
+        uid: String,
+    },
     /// Keep a volume with its data when its claim goes, and mark it as condemned with that claim,
     /// so that an apply that is stopped in between is taken up (a merge patch that carries uid and
     /// version). The claim may then be deleted: nothing is lost by it yet.
@@ -226,6 +234,7 @@ impl Action {
             | Self::Orphan { object, .. }
             | Self::Scale { object, .. }
             | Self::Dissolve { object, .. }
+            | Self::Abandon { pod: object, .. }
             | Self::Expand { claim: object, .. }
             | Self::Hold { volume: object, .. }
             | Self::Purge { volume: object, .. }
@@ -252,7 +261,9 @@ impl Action {
             // Helpers go as soon as they have done their work.
             Self::Start { job, .. } | Self::Retire { job, .. } => place(job.kind),
             Self::Delete { object, .. } if object.kind == Kind::Job => place(object.kind),
-            Self::Delete { object, .. } | Self::Dissolve { object, .. } => 200 - place(object.kind),
+            Self::Delete { object, .. }
+            | Self::Dissolve { object, .. }
+            | Self::Abandon { pod: object, .. } => 200 - place(object.kind),
             Self::Purge { .. } => 300,
         }
     }
@@ -311,6 +322,19 @@ pub enum Expect {
         /// The engine's own id of it.
         id: i64,
     },
+    /// The database answers, lists the member under this id as not running, and all others of its kind as
+    /// running: only then nothing is lost by giving it up. Steps before this one may change who they are, so
+    /// it is asked only when the step's turn comes.
+    Lost {
+        /// The member's pod.
+        object: ObjectKey,
+        /// The cluster.
+        cluster: String,
+        /// The address the member registered with.
+        address: String,
+        /// The engine's own id of it.
+        id: i64,
+    },
     /// The database answers, and lists no member of this address: it holds nothing there. Steps before
     /// this one bring that about, so it is asked only when the step's turn comes.
     Left {
@@ -349,6 +373,7 @@ impl Expect {
             | Self::LetGo { object }
             | Self::AtMost { object, .. }
             | Self::Whole { object, .. }
+            | Self::Lost { object, .. }
             | Self::Left { object, .. }
             | Self::Away { object, .. } => object,
         }
@@ -363,6 +388,7 @@ impl Expect {
                 | Self::LetGo { .. }
                 | Self::AtMost { .. }
                 | Self::Whole { .. }
+                | Self::Lost { .. }
                 | Self::Left { .. }
         )
     }
@@ -370,7 +396,9 @@ impl Expect {
     /// The cluster whose database has to be asked.
     pub fn cluster(&self) -> Option<&str> {
         match self {
-            Self::Whole { cluster, .. } | Self::Left { cluster, .. } => Some(cluster),
+            Self::Whole { cluster, .. }
+            | Self::Lost { cluster, .. }
+            | Self::Left { cluster, .. } => Some(cluster),
             _ => None,
         }
     }
@@ -399,6 +427,13 @@ pub enum Until {
     Gone {
         /// Its name.
         object: ObjectKey,
+    },
+    /// The object with this uid is gone; another of its name may be there.
+    Renewed {
+        /// Its name.
+        object: ObjectKey,
+        /// The uid that is to be gone.
+        uid: String,
     },
     /// The StatefulSet or Job is gone, and no pod of it is left.
     PodsGone {

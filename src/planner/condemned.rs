@@ -23,7 +23,7 @@ use crate::wording::count;
 const RECLAIM: &str = "/spec/persistentVolumeReclaimPolicy";
 
 /// What becomes of a claim's data.
-enum Fate<'a> {
+pub(super) enum Fate<'a> {
     /// It is kept, and so is the claim; why.
     Kept(&'static str),
     /// There is none: no volume is bound to the claim.
@@ -73,7 +73,8 @@ pub fn claims_down(
     }
 }
 
-const DELETED: &str = "its tier says delete";
+/// Why data are deleted.
+pub(super) const DELETED: &str = "its tier says delete";
 const NO_VOLUME: &str = "its tier says delete, and no volume is bound to it";
 
 /// What the claim's class does with the data once the claim is gone.
@@ -89,7 +90,7 @@ fn reclaim(input: &PlanInput<'_>, claim: &LiveObject) -> Reclaim {
     }
 }
 
-fn fate<'a>(input: &PlanInput<'a>, claim: &LiveObject) -> Fate<'a> {
+pub(super) fn fate<'a>(input: &PlanInput<'a>, claim: &LiveObject) -> Fate<'a> {
     if reclaim(input, claim) == Reclaim::Retain {
         return Fate::Kept("its tier says retain");
     }
@@ -114,7 +115,7 @@ fn volume_of<'a>(
 }
 
 /// Has a claim's volume kept when the claim goes; nothing to do where an earlier apply did it.
-fn hold(
+pub(super) fn hold(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
     (claim, claim_live): (&ObjectKey, &LiveObject),
@@ -149,6 +150,30 @@ fn hold(
     Some(id)
 }
 
+/// The size of a volume.
+pub(super) fn bytes_of(volume: &LiveObject) -> u64 {
+    let size = volume.text("/spec/capacity/storage").unwrap_or_default();
+    size.parse::<Quantity>().map_or(0, |size| size.bytes())
+}
+
+/// Says that the volume of a claim that goes is kept; refuses it where it would go with the claim.
+pub(super) fn keep_volume(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    claim: &ObjectKey,
+    live: &LiveObject,
+    why: &str,
+) {
+    let Some((volume, volume_live)) = volume_of(input, live) else { return };
+    if volume_live.text(RECLAIM) == Some("Delete") {
+        let reason = format!("{why}, and its volume {} would go with it", volume.name);
+        let help =
+            format!("set persistentVolumeReclaimPolicy: Retain for {volume}, then plan again");
+        plan.block(claim, "reclaim", reason, help);
+    }
+    keep(plan, volume, volume_live, &format!("{why}, also once its member is gone"));
+}
+
 /// A volume whose data are deleted for good, and the claim it is known by.
 struct Purge {
     claim: ObjectKey,
@@ -162,13 +187,12 @@ struct Purge {
 
 impl Purge {
     fn of(claim: ObjectKey, claim_uid: &str, volume: &ObjectKey, live: &LiveObject) -> Self {
-        let size = live.text("/spec/capacity/storage").unwrap_or_default();
         Self {
             claim,
             claim_uid: claim_uid.to_owned(),
             volume: volume.clone(),
             uid: live.uid().to_owned(),
-            bytes: size.parse::<Quantity>().map_or(0, |size| size.bytes()),
+            bytes: bytes_of(live),
             was_left: false,
         }
     }

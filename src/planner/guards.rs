@@ -6,7 +6,7 @@ use db_engine::cluster::{Role, ScaleOut, version_numbers};
 use db_engine::drivers::driver;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, objects, scale_in, tiers};
+use super::{PlanInput, objects, replacing, scale_in, tiers};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
@@ -55,7 +55,7 @@ pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     let recycled: BTreeSet<String> =
         tiers::recycled(input).iter().map(|(volume, _)| volume.to_string()).collect();
     for consent in input.consents {
-        if recycled.contains(consent) {
+        if recycled.contains(consent) || replacing::is_a_member(input, consent) {
             continue;
         }
         if !clusters.contains(consent) && !contested.contains(consent) {

@@ -109,7 +109,9 @@ impl<'a> Shrinking<'a> {
             ));
         }
         let mut topology = match input.observed.databases.get(&self.cluster.name) {
-            Some(DatabaseView::Seen(topology)) => self.with_those_to_come(input, topology),
+            Some(DatabaseView::Seen(topology)) => {
+                with_those_to_come(input, &self.cluster.name, topology)
+            }
             Some(DatabaseView::Unreachable { why }) => return Err(self.unheard(why)),
             Some(DatabaseView::Absent) | None => return Err(self.unheard("no member is ready")),
         };
@@ -140,32 +142,6 @@ impl<'a> Shrinking<'a> {
             format!("without an answer from the database nobody can be drained: {why}"),
             format!("bring the database to answer, or {}", self.stay),
         )
-    }
-
-    /// The members there will be when the first of them is told to leave: that comes after all whom the same
-    /// plan makes, or brings back with their StatefulSet, run in the database.
-    fn with_those_to_come(&self, input: &PlanInput<'_>, topology: &Topology) -> Topology {
-        let mut topology = topology.clone();
-        let pools = input.desired.clusters.get(&self.cluster.name).into_iter();
-        for pool in pools.flat_map(|cluster| &cluster.pools) {
-            let live = input.observed.objects.get(&pool.set);
-            let has = match live {
-                Some(live) => live.number("/spec/replicas").unwrap_or(0),
-                None => i64::from(orphans::members(&orphans::of_set(input, &pool.set))),
-            };
-            let is_made = |address: &&String| {
-                ordinal_of(address).is_some_and(|ordinal| i64::from(ordinal) >= has)
-            };
-            for address in pool.addresses.iter().filter(is_made) {
-                let kind = pool.title.to_owned();
-                let (state, status) = (MemberState::Running, "Running".to_owned());
-                let new =
-                    TopologyMember { id: -1, kind, state, status: status.clone(), regions: 0 };
-                let member = topology.members.entry(address.clone()).or_insert(new);
-                (member.state, member.status) = (state, status);
-            }
-        }
-        topology
     }
 
     /// One of them; what comes after it finds it gone.
@@ -201,13 +177,6 @@ impl<'a> Shrinking<'a> {
     ) -> Result<Statement, Unfit> {
         let spec = members::spec(input.stack, self.cluster);
         driver(self.cluster.engine).leave(&spec, topology, address)
-    }
-
-    /// How long one of its members may take to hand over all it can store.
-    fn drain_seconds(&self) -> u64 {
-        let seconds = DRAIN_SECONDS_MIN + self.size / DRAIN_BYTES_A_SECOND;
-        // Nobody reads seconds of hours.
-        seconds.next_multiple_of(60)
     }
 
     fn pod(&self, ordinal: u32) -> ObjectKey {
@@ -386,7 +355,7 @@ fn drain(
         expects,
         after: after.clone(),
         until: Until::Left { cluster: of.clone(), address: address.clone(), id: *id },
-        limit_seconds: shrinking.drain_seconds(),
+        limit_seconds: drain_seconds(shrinking.size),
         risk: Risk::Moves,
         bytes: 0,
     };
@@ -394,7 +363,42 @@ fn drain(
     Some(step_id)
 }
 
+/// The members there will be when somebody is told to leave: that comes after all whom the same plan makes, or
+/// brings back with their StatefulSet, run in the database.
+pub(super) fn with_those_to_come(
+    input: &PlanInput<'_>,
+    cluster: &str,
+    topology: &Topology,
+) -> Topology {
+    let mut topology = topology.clone();
+    let pools = input.desired.clusters.get(cluster).into_iter();
+    for pool in pools.flat_map(|cluster| &cluster.pools) {
+        let has = match input.observed.objects.get(&pool.set) {
+            Some(live) => live.number("/spec/replicas").unwrap_or(0),
+            None => i64::from(orphans::members(&orphans::of_set(input, &pool.set))),
+        };
+        let is_made = |address: &&String| {
+            ordinal_of(address).is_some_and(|ordinal| i64::from(ordinal) >= has)
+        };
+        for address in pool.addresses.iter().filter(is_made) {
+            let kind = pool.title.to_owned();
+            let (state, status) = (MemberState::Running, "Running".to_owned());
+            let new = TopologyMember { id: -1, kind, state, status: status.clone(), regions: 0 };
+            let member = topology.members.entry(address.clone()).or_insert(new);
+            (member.state, member.status) = (state, status);
+        }
+    }
+    topology
+}
+
+/// How long a member may take to hand over all that a claim of this size can hold, in seconds.
+pub(super) fn drain_seconds(size: u64) -> u64 {
+    let seconds = DRAIN_SECONDS_MIN + size / DRAIN_BYTES_A_SECOND;
+    // Nobody reads seconds of hours.
+    seconds.next_multiple_of(60)
+}
+
 /// The number of a member, by the address it registers with.
-fn ordinal_of(address: &str) -> Option<u32> {
+pub(super) fn ordinal_of(address: &str) -> Option<u32> {
     host(address).rsplit_once('-')?.1.parse().ok()
 }

@@ -175,7 +175,7 @@ fn still_nobody_to_ask(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Expect> {
 }
 
 /// Waits until the database lists a pool's members as running.
-fn join(plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool, because: &str) {
+pub(super) fn join(plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool, because: &str) {
     let members = count(pool.addresses.len(), pool.title);
     let title = format!("see {members} of `{}` running in the database", pool.set.name);
     let joined = Until::Joined { cluster: cluster.to_owned(), addresses: pool.addresses.clone() };

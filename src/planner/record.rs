@@ -35,6 +35,7 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
                 item.going = true;
             }
             Action::Hold { .. }
+            | Action::Abandon { .. }
             | Action::Relabel { .. }
             | Action::Say { .. }
             | Action::Start { .. }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::PlanInput;
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::recycling;
+use super::{recycling, replacing};
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, ObjectKey};
@@ -73,7 +73,7 @@ impl<'a> Room<'a> {
     fn of(input: &PlanInput<'a>, tier: &Tier) -> Self {
         let all = claims(input, tier);
         let mut needed: BTreeSet<ObjectKey> =
-            all.iter().filter(|claim| !has_volume(input, claim)).cloned().collect();
+            all.iter().filter(|claim| is_without_volume(input, claim)).cloned().collect();
         let of_tier = input.desired.objects.iter().filter(|(key, object)| {
             key.kind == Kind::PersistentVolume
                 && labels::tier_of(&object.manifest) == Some(&tier.name)
@@ -88,6 +88,7 @@ impl<'a> Room<'a> {
                     Some(claim) if all.contains(&claim) && is_gone(input, &claim, live) => {
                         released.push(key);
                     }
+                    Some(claim) if replacing::is_given_up(input, &claim) => {}
                     claim => drop(claim.map(|claim| needed.remove(&claim))),
                 },
                 Some((_, "Released" | "Failed")) => released.push(key),
@@ -168,9 +169,11 @@ fn is_gone(input: &PlanInput<'_>, claim: &ObjectKey, volume: &LiveObject) -> boo
     live.is_none_or(|live| volume.text("/spec/claimRef/uid") != Some(live.uid()))
 }
 
-fn has_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+/// Whether a claim of this name needs a volume: it has none, or is given up with the one it has.
+fn is_without_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     let live = input.observed.objects.get(claim);
-    live.is_some_and(|claim| claim.text("/spec/volumeName").is_some())
+    let has = live.is_some_and(|claim| claim.text("/spec/volumeName").is_some());
+    !has || replacing::is_given_up(input, claim)
 }
 
 /// The claims of the tier's members, those yet to come among them.

@@ -1,16 +1,18 @@
 //! What is tried of a stack: the operations of its life, each with the world it begins in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use db_engine::cluster::Role;
 
 use super::fault::Fault;
 use super::trial::{self, Executor, Ours, Report, Trial};
 use super::way::Way;
+use crate::object::{Kind, ObjectKey};
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::parts::PartAddress;
-use crate::stack::{Move, Pool, Prepare, Stack, Tier, TierKind};
+use crate::stack::{LocalVolume, Move, Pool, Prepare, Stack, Tier, TierKind};
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ pub struct Operation {
 
 /// The operations its engine supports today: create, nothing to do, scale out, scale in, restart with other
 /// resources, upgrade, another name, and where a driver makes the volumes larger ones, and another pool in
-/// place of the last; destroy.
+/// place of the last; destroy; and, where volumes are bound to machines, a member that is lost with its own.
 pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
     let consents: Vec<String> =
         stack.clusters.keys().map(|cluster| format!("cluster.{cluster}")).collect();
@@ -70,8 +72,45 @@ pub async fn operations(name: &str, stack: &Stack) -> Vec<Operation> {
         let name = format!("{name}: {what}");
         operations.push(Operation::new(name, base.clone(), stack.clone(), purpose, consents).await);
     }
+    if let Some((base, stack, pod)) = one_lost(&grown, &wider) {
+        let (name, consents) = (format!("{name}: replace"), vec![pod.to_string()]);
+        operations.push(Operation::new(name, base, stack, apply, consents).await);
+    }
     operations
 }
+
+/// A world in which a member is lost with its machine, and nobody else is, the stack with a volume for another, and its pod. None
+/// where volumes are not bound to machines: such a member moves.
+pub fn one_lost(base: &Cluster, stack: &Stack) -> Option<(Cluster, Stack, ObjectKey)> {
+    let (name, cluster) = stack.clusters.iter().next_back()?;
+    let mut pools = cluster.pools.values();
+    let pool = pools.rfind(|pool| pool.role != Role::Control)?;
+    let set = Stack::pool_name(name, &pool.name);
+    let set = ObjectKey::within(Kind::StatefulSet, &stack.namespace, set);
+    let node_of =
+        |pod: &ObjectKey| Some(base.get(pod)?.pointer("/spec/nodeName")?.as_str()?.to_owned());
+    let is_alone = |pod: &&ObjectKey| {
+        let on_it = base.of_kind(Kind::Pod).filter(|(other, _)| node_of(other) == node_of(pod));
+        on_it.count() == 1
+    };
+    let members: Vec<ObjectKey> = (0..pool.nodes).map(|it| ObjectKey::pod_of(&set, it)).collect();
+    let pod = members.iter().find(is_alone)?.clone();
+    let mut stack = stack.clone();
+    let tier = stack.storage.get_mut(&pool.tier)?;
+    let TierKind::Local(volumes) = &mut tier.kind else { return None };
+    let spare = volumes.first()?.clone();
+    volumes.push(LocalVolume { path: format!("{}-spare", spare.path), ..spare });
+    let node = ObjectKey::global(Kind::Node, node_of(&pod)?);
+    let sandbox = Sandbox::resumed(base.clone());
+    sandbox.disturb(|cluster| {
+        cluster.delete(&node);
+        cluster.advance(A_MINUTE);
+    });
+    Some((sandbox.snapshot(), stack, pod))
+}
+
+/// Long enough for everybody to notice that a machine is gone.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 impl Operation {
     /// An operation on a world, and how it goes without a fault.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, ObjectKey, at};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_GIVEN_UP, ObjectKey, at};
 use crate::sandbox::Cluster;
 
 /// What restarts members when it differs and the server fills in nothing: images, resources, and
@@ -50,6 +50,13 @@ pub(super) fn is_no_member(cluster: &Cluster, pod: &ObjectKey, live: &Value) -> 
     let place = pod.set_of_pod().zip(pod.ordinal());
     let of = label(live, LABEL_CLUSTER);
     place.is_some_and(|(set, ordinal)| !is_listed(cluster, of, &set, u64::from(ordinal)))
+}
+
+/// Whether a claim is marked as that of a member which is gone for good, and its database lists no such one.
+pub(super) fn is_given_up(cluster: &Cluster, claim: &ObjectKey) -> bool {
+    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else { return false };
+    let marked = cluster.get(claim).is_some_and(|live| label(live, LABEL_GIVEN_UP) == "true");
+    marked && !is_member(cluster, &set, u64::from(ordinal))
 }
 
 /// Whether a claim's StatefulSet is not there, and its database lists no such member.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::reading::{
-    claim_of, domain, has_left, holds_data, is_left_alone, is_member, is_no_member, is_nobodys,
-    is_ready, label, pod_parts, pods_of, replicas, text,
+    claim_of, domain, has_left, holds_data, is_given_up, is_left_alone, is_member, is_no_member,
+    is_nobodys, is_ready, label, pod_parts, pods_of, replicas, text,
 };
 use crate::inventory::Inventory;
 use crate::lock::Lock;
@@ -164,7 +164,7 @@ impl Rules {
                 self.volume_comes(cluster, object, manifest);
             }
             Action::Update { manifest, .. } => self.update(cluster, actor, object, manifest),
-            Action::Delete { .. } | Action::Dissolve { .. } => {
+            Action::Delete { .. } | Action::Dissolve { .. } | Action::Abandon { .. } => {
                 self.deletion(cluster, actor, object);
             }
             Action::Purge { claim, .. } => self.data_goes(cluster, actor, object, claim),
@@ -389,7 +389,9 @@ impl Rules {
         // One that was held up on the way may come to a world without the set it was judged by.
         let known = actor.known.unwrap_or(cluster);
         let is_declared = claim.set_of_claim().is_some_and(|set| self.declared.contains(&set.name));
+        let given_up = is_given_up(known, claim);
         let left = has_left(known, claim)
+            || given_up
             || actor.late && is_nobodys(cluster, claim)
             || !is_declared && is_nobodys(known, claim);
         if left {
@@ -407,7 +409,9 @@ impl Rules {
                 .flatten()
                 .any(|volume| text(volume, "/persistentVolumeClaim/claimName") == claim.name)
         });
-        if let Some((pod, _)) = user.filter(|_| !(actor.late && left)) {
+        // A claim in use stays until its pod is gone, which has no life any more.
+        let lives = |(_, pod): &(&ObjectKey, &Value)| !given_up || is_ready(pod);
+        if let Some((pod, _)) = user.filter(lives).filter(|_| !(actor.late && left)) {
             self.say(format!("rule 7: {claim} is deleted while {pod} uses it"));
         }
         let volume = ObjectKey::global(Kind::PersistentVolume, text(live, "/spec/volumeName"));

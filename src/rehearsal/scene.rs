@@ -162,6 +162,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Delete { object, .. } | Action::Dissolve { object, .. } => {
             format!("delete {object}")
         }
+        Action::Abandon { pod, .. } => format!("abandon {pod}"),
         Action::Hold { volume, .. } => format!("hold {volume}"),
         Action::Relabel { object, .. } => format!("relabel {object}"),
         Action::Purge { volume, .. } => format!("purge {volume}"),

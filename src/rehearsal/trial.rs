@@ -195,13 +195,14 @@ pub(super) async fn converge(scene: &Scene, trial: &Trial<'_>, executor: &impl E
 }
 
 /// Refusals that are the right end of what somebody else did: what was scaled up by hand is not
-/// drained yet, a Service that is another's now is left to them, and another database is looked at by
-/// people.
+/// drained yet, a member whose set was taken away is replaced only once that is back, a Service that is
+/// another's now is left to them, and another database is looked at by people.
 fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
     trial.faults.values().any(|fault| {
         matches!(
             (fault, rule),
             (Fault::Autoscaled | Fault::Scaled, "scale-in" | "stale-claim")
+                | (Fault::SetDeleted | Fault::SetOrphaned, "replace")
                 | (Fault::ServiceReplaced, "foreign")
                 | (Fault::AnotherDatabase, "identity" | "stale-claim")
         )

@@ -42,6 +42,7 @@ fn colour(step: &Step) -> &'static str {
         | Action::Scale { .. } => "goldenrod",
         Action::Delete { .. }
         | Action::Dissolve { .. }
+        | Action::Abandon { .. }
         | Action::Purge { .. }
         | Action::Start { .. }
         | Action::Retire { .. } => "firebrick",

@@ -110,6 +110,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Delete { .. } | Action::Dissolve { .. } => "delete",
             Action::Hold { .. } => "hold",
             Action::Relabel { .. } => "relabel",
+            Action::Abandon { .. } => "abandon",
             Action::Purge { .. } => "purge",
             Action::Say { .. } => "say",
             Action::Start { .. } => "start",

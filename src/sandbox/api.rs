@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::cluster::{Cluster, leaving, owned_by_setting, transfer, uid};
 use super::defaults;
 use super::denial::Denial;
+use super::nodes;
 use super::rules;
 use super::services;
 use super::values::{at, list, map_of, put, take, text};
@@ -196,6 +197,18 @@ pub(super) fn retire(
     let Some(live) = cluster.get(key) else { return Ok(()) };
     job::done(key, live, labels).map_err(Denial::Stale)?;
     begin_deletion(cluster, key);
+    Ok(())
+}
+
+/// Removes a pod at once, whatever runs; fine if it is gone already.
+pub(super) fn abandon(
+    cluster: &mut Cluster,
+    key: &ObjectKey,
+    wanted_uid: &str,
+) -> Result<(), Denial> {
+    let Some(live) = cluster.get(key) else { return Ok(()) };
+    same_uid(key, live, wanted_uid)?;
+    nodes::vanished(cluster, key);
     Ok(())
 }
 

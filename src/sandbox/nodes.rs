@@ -48,6 +48,7 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
 /// One pass of every node over its pods.
 pub(super) fn run(cluster: &mut Cluster) {
     databases::part(cluster);
+    forget_pods_of_machines_that_are_gone(cluster);
     let is_busy = |key: &ObjectKey, pod: &Value| {
         let rests = |life: &PodLife| matches!(life.stage, Stage::Ready | Stage::Ended);
         !cluster.pods.get(key).is_some_and(rests) || leaving(pod)
@@ -63,6 +64,17 @@ pub(super) fn run(cluster: &mut Cluster) {
         } else if !text(pod, "/spec/nodeName").is_empty() {
             advance(cluster, &key, pod);
         }
+    }
+}
+
+/// As the garbage collector of pods does some 40 s after a Node is gone; here, at once.
+fn forget_pods_of_machines_that_are_gone(cluster: &mut Cluster) {
+    let is_lost = |_: &ObjectKey, pod: &Value| {
+        let node = text(pod, "/spec/nodeName");
+        !node.is_empty() && cluster.get(&ObjectKey::global(Kind::Node, node)).is_none()
+    };
+    for key in cluster.keys_where(Kind::Pod, is_lost) {
+        vanished(cluster, &key);
     }
 }
 
@@ -188,6 +200,13 @@ fn stop(cluster: &mut Cluster, key: &ObjectKey, pod: &Value) {
             cluster.pods.insert(key.clone(), PodLife { stage: Stage::Stopping, since_ms: now });
         }
     }
+}
+
+/// A pod is gone at once, and what it ran with it.
+pub(super) fn vanished(cluster: &mut Cluster, key: &ObjectKey) {
+    let Some(held) = cluster.shared(key) else { return };
+    databases::ended(cluster, key, &held.value);
+    cluster.remove(key);
 }
 
 /// A helper's container ends, well or with its last words.

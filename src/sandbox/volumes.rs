@@ -219,9 +219,11 @@ fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
     let Some(held) = cluster.shared(key) else { return };
     let claim = &held.value;
     if leaving(claim) {
-        // pvc-protection: a claim in use stays until its pod is gone.
-        let used =
-            cluster.of_kind(Kind::Pod).any(|(pod, value)| claims_of(pod, value).contains(key));
+        // pvc-protection: a claim in use stays until its pod is gone. One that is on no node yet uses none.
+        let uses = |(pod, value): (&ObjectKey, &Value)| {
+            !text(value, "/spec/nodeName").is_empty() && claims_of(pod, value).contains(key)
+        };
+        let used = cluster.of_kind(Kind::Pod).any(uses);
         if !used {
             cluster.remove(key);
         }

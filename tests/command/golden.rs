@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use super::{err, folder, out, run};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "validate",
     "plan",
     "apply",
     "destroy",
     "adopt",
     "forget",
+    "replace",
     "rehearse",
     "show",
     "status",
@@ -48,7 +49,7 @@ fn every_verb_explains_itself() {
 }
 
 /// Name, arguments, exit code: each ends with a sentence on standard error and nothing else.
-const ERRORS: [(&str, &[&str], i32); 10] = [
+const ERRORS: [(&str, &[&str], i32); 11] = [
     ("error-no-file", &["plan"], 1),
     ("error-unknown-verb", &["frobnicate"], 1),
     ("error-unknown-flag", &["plan", "--frobnicate"], 1),
@@ -57,6 +58,7 @@ const ERRORS: [(&str, &[&str], i32); 10] = [
     ("error-no-plan", &["show", "other.json"], 1),
     ("error-newer-plan", &["apply", "newer.json"], 1),
     ("error-selects-nothing", &["plan", "real.toml", "--sandbox", "--target=cluster.histroy"], 1),
+    ("error-no-member", &["replace", "real.toml", "history-dat-1", "--sandbox"], 1),
     ("error-no-address", &["plan", "real.toml", "--sandbox", "--exclude=history"], 1),
     ("error-bad-namespace", &["plan", "real.toml", "--sandbox", "-n", "No_Such"], 1),
 ];

@@ -13,7 +13,7 @@ use crate::live;
 use crate::sandbox::SandboxStage;
 use crate::stage::{Driver, IN_USE, Stage};
 use crate::transcript::Transcript;
-use storage::{exchanging, expanding, freeing, prepared, recycled, returning};
+use storage::{exchanging, expanding, freeing, prepared, recycled, replaced, returning};
 
 /// A journey: what is done, written down.
 type Journey = fn(&dyn Stage, &mut Transcript<'_>);
@@ -48,8 +48,8 @@ macro_rules! journeys {
 }
 
 journeys!(
-    growing, expanding, shrinking, exchanging, keeping, prepared, recycled, returning, freeing,
-    refused, saved, killed, waiting, locked, mended, moved,
+    growing, expanding, shrinking, exchanging, replaced, keeping, prepared, recycled, returning,
+    freeing, refused, saved, killed, waiting, locked, mended, moved,
 );
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");

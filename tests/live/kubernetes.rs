@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tsinfra::live::{Live, LiveOptions};
-use tsinfra::object::ObjectKey;
-use tsinfra::observed::{Observed, Scope};
+use tsinfra::object::{Kind, LABEL_HOSTNAME, Labels, ObjectKey};
+use tsinfra::observed::{List, LiveObject, Observed, Scope};
 use tsinfra::world::World;
 
 use crate::bed::bed;
@@ -166,6 +166,55 @@ impl Stage for KubernetesStage {
         };
         let annotations = json!({ "bed.tsinfra.dev/deletion": word });
         self.edit_as("csi", volume, &json!({ "metadata": { "annotations": annotations } }));
+    }
+
+    fn joins(&self, node: &str) {
+        let room = json!({ "cpu": "32", "memory": "128Gi", "pods": "110" });
+        let key = ObjectKey::global(Kind::Node, node);
+        self.create(
+            "/api/v1/nodes",
+            &json!({
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {
+                    "name": node,
+                    "annotations": { "kwok.x-k8s.io/node": "fake" },
+                    "labels": { LABEL_HOSTNAME: node, "kubernetes.io/os": "linux" },
+                },
+                "status": { "capacity": room, "allocatable": room },
+            }),
+        );
+        runtime().block_on(async {
+            for _ in 0..LOOKS_MAX {
+                let scope = Scope { gets: vec![key.clone()], ..Scope::default() };
+                let seen = self.world().look(&scope).await.expect("a look");
+                let is_free = |node: &LiveObject| node.value.pointer("/spec/taints").is_none();
+                if seen.objects.get(&key).is_some_and(|node| node.is_ready() && is_free(node)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            panic!("{node} does not become ready");
+        });
+    }
+
+    fn loses(&self, node: &str) {
+        self.delete(&[ObjectKey::global(Kind::Node, node)]);
+        let list = List { kind: Kind::Pod, namespace: None, labels: Labels::new() };
+        let scope = Scope { lists: vec![list], ..Scope::default() };
+        runtime().block_on(async {
+            // Kubernetes waits some 40 s before it believes it.
+            for _ in 0..LOOKS_MAX {
+                let seen = self.world().look(&scope).await.expect("a look");
+                let mut pods = seen.of_kind(Kind::Pod);
+                if !pods.any(|(_, pod)| pod.text("/spec/nodeName") == Some(node)) {
+                    tokio::time::sleep(SETTLE).await;
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            panic!("pods are still on {node}");
+        });
     }
 
     fn delete(&self, objects: &[ObjectKey]) {

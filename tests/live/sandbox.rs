@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tsinfra::object::ObjectKey;
+use tsinfra::object::{Kind, Labels, ObjectKey};
 use tsinfra::observed::{Observed, Scope};
-use tsinfra::sandbox::Sandbox;
+use tsinfra::sandbox::{Furniture, Sandbox};
 use tsinfra::world::World;
 
 use crate::stage::{Driver, IN_USE, Stage, lock};
@@ -59,6 +59,16 @@ impl Stage for SandboxStage {
             Driver::Failing => cluster.keep_volume(volume, Some(IN_USE), hours),
             Driver::Mended => cluster.heal(),
         });
+    }
+
+    fn joins(&self, node: &str) {
+        let sandbox = Sandbox::open(&self.folder().join(".tsinfra")).expect("the sandbox");
+        let nodes = [(node.to_owned(), Labels::new())].into();
+        sandbox.furnish(&Furniture { nodes, ..Furniture::default() });
+    }
+
+    fn loses(&self, node: &str) {
+        self.delete(&[ObjectKey::global(Kind::Node, node)]);
     }
 
     fn delete(&self, objects: &[ObjectKey]) {

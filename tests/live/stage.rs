@@ -56,6 +56,10 @@ pub(crate) trait Stage {
     fn orphan(&self, set: &ObjectKey);
     /// What a driver does with a volume it is to delete: it takes its time, or fails until it is mended.
     fn driver(&self, volume: &ObjectKey, does: Driver);
+    /// A machine joins, and is ready.
+    fn joins(&self, node: &str);
+    /// A machine is gone for good, its Node with it, and Kubernetes has noticed.
+    fn loses(&self, node: &str);
     /// What another tool deletes.
     fn delete(&self, objects: &[ObjectKey]);
 

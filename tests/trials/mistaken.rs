@@ -118,6 +118,39 @@ nodes = 1
 storage = { tier = "disk", size = "20Gi" }
 "#;
 
+const MACHINES: &str = r#"
+[stack]
+name = "pair"
+[target]
+sandbox = true
+[storage.meta]
+kind = "local"
+volumes = [
+  { node = "worker-1", path = "/mnt/meta", capacity = "5Gi" },
+]
+[storage.disk]
+kind = "local"
+volumes = [
+  { node = "worker-1", path = "/mnt/data", capacity = "20Gi" },
+  { node = "worker-2", path = "/mnt/data", capacity = "20Gi" },
+  { node = "worker-3", path = "/mnt/data", capacity = "20Gi" },
+]
+[cluster.one]
+engine = "iotdb"
+version = "2.0.5"
+[cluster.one.iotdb]
+schema_replication = 2
+data_replication = 2
+[cluster.one.pool.config]
+role = "control"
+nodes = 1
+storage = { tier = "meta", size = "5Gi" }
+[cluster.one.pool.data]
+role = "mixed"
+nodes = 3
+storage = { tier = "disk", size = "20Gi" }
+"#;
+
 fn read(text: &str) -> Stack {
     tsinfra::stack::read("pair", text)
         .unwrap_or_else(|wrong| panic!("{}", wrong.render(false, 100)))
@@ -158,7 +191,19 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
                 ("prepare", &bare, &directories, apply),
                 ("create without storage", &without_storage(&empty), &stack, apply),
             ];
-            let mut operations = BTreeMap::new();
+            let (machine_lost, with_spare, pod) = {
+                let stack = read(MACHINES);
+                let lived = matrix::lived(&matrix::furnished(&stack), &stack).await;
+                matrix::one_lost(&lived, &stack).unwrap()
+            };
+            let replace = Operation::new(
+                "replace".to_owned(),
+                machine_lost,
+                with_spare,
+                apply,
+                vec![pod.to_string()],
+            );
+            let mut operations = BTreeMap::from([("replace", replace.await)]);
             for (name, base, stack, purpose) in all {
                 let (base, stack) = (base.clone(), stack.clone());
                 let operation = Operation::new(name.to_owned(), base, stack, purpose, Vec::new());

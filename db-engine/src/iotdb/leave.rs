@@ -40,7 +40,7 @@ pub fn statement(
 }
 
 /// Whether this release and these consensus protocols can remove DataNodes at all.
-fn removable(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> {
+pub(super) fn removable(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> {
     let version = &topology.version;
     if version_numbers(version) < SINCE.to_vec() {
         return Err(Unfit::new(
@@ -75,6 +75,7 @@ fn fit(cluster: &ClusterSpec, address: &str, member: &TopologyMember) -> Result<
     }
 }
 
+/// Another member that does not run, as a clause.
 fn not_running(topology: &Topology, leaver: &str) -> Option<String> {
     let away = topology
         .members
@@ -84,14 +85,14 @@ fn not_running(topology: &Topology, leaver: &str) -> Option<String> {
 }
 
 /// As many DataNodes stay as there are replicas of each region.
-fn enough_stay(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> {
+pub(super) fn enough_stay(cluster: &ClusterSpec, topology: &Topology) -> Result<(), Unfit> {
     let is_data = |member: &&TopologyMember| member.kind == "DataNode";
     let stay = topology.members.values().filter(is_data).count().saturating_sub(1);
     let replicas = cluster.schema_replication.max(cluster.data_replication);
     if stay < usize::try_from(replicas).unwrap_or(usize::MAX) {
         return Err(Unfit::new(
             format!("{stay} DataNodes would stay, and regions have {replicas} replicas"),
-            "keep more members: replication cannot be lowered",
+            "keep or add more members: replication cannot be lowered",
         ));
     }
     Ok(())

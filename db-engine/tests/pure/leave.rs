@@ -10,7 +10,7 @@ use db_engine::statement::{Answer, Statement};
 
 use crate::sim::{grown, read, up};
 
-fn spec() -> ClusterSpec {
+pub(crate) fn spec() -> ClusterSpec {
     ClusterSpec {
         name: "history".to_owned(),
         version: "2.0.5".to_owned(),
@@ -21,7 +21,7 @@ fn spec() -> ClusterSpec {
     }
 }
 
-fn topology(data_nodes: i64) -> Topology {
+pub(crate) fn topology(data_nodes: i64) -> Topology {
     let member = |id, kind: &str| TopologyMember {
         id,
         kind: kind.to_owned(),
@@ -78,7 +78,7 @@ fn a_member_is_not_told_to_leave_where_it_would_be_refused_or_unsafe() {
     refused(&ClusterSpec { settings, ..spec() }, &topology(4), "dn-4.x", "SimpleConsensus");
 }
 
-fn say(sim: &mut db_engine::iotdb::sim::IotdbSim, sql: &str, now_ms: u64) -> Answer {
+pub(crate) fn say(sim: &mut db_engine::iotdb::sim::IotdbSim, sql: &str, now_ms: u64) -> Answer {
     sim.answer("dn-0", &Statement::change(sql), now_ms).unwrap()
 }
 

@@ -5,6 +5,7 @@
 mod fit;
 mod golden;
 mod leave;
+mod lost;
 mod recorded;
 mod rest;
 mod sim;

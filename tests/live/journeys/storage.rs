@@ -272,3 +272,52 @@ pub(super) fn returning(stage: &dyn Stage, told: &mut Transcript<'_>) {
     assert_ne!(another_claim, claim);
     stage.tsinfra(&["destroy", "--auto-approve"]);
 }
+
+/// A member whose machine is gone for good gets an empty one in its place, on another volume.
+pub(super) fn replaced(stage: &dyn Stage, told: &mut Transcript<'_>) {
+    const DOOMED: &str = "doomed-1";
+    stage.joins(DOOMED);
+    let volume = |node: &str| {
+        format!("  {{ node = \"{node}\", path = \"/mnt/lost/ssd\", capacity = \"100Gi\" }},\n")
+    };
+    let on = |nodes: &[&str], members: u32| {
+        let stack = named(LOCAL, "lost").replace("protect = true", "protect = false");
+        let (before, ssd) = stack.split_at(stack.find("[storage.ssd]").expect("the tier"));
+        let volumes: String = nodes.iter().map(|node| volume(node)).collect();
+        let all: String = ["worker-1", "worker-2", "worker-3"].map(volume).concat();
+        let ssd = ssd.replace(&all, &volumes);
+        let (cluster, pool) = ssd.split_at(ssd.find("[cluster.db.pool.data]").expect("a pool"));
+        let cluster = cluster.replacen(
+            "\n[cluster.db.pool.config]",
+            "\n[cluster.db.iotdb]\nschema_replication = 2\ndata_replication = 2\n\n[cluster.db.pool.config]",
+            1,
+        );
+        before.to_owned() + &cluster + &pool.replacen("nodes = 3", &format!("nodes = {members}"), 1)
+    };
+    // The last to come has the last volume.
+    stage.write("stack.toml", &on(&["worker-1", "worker-2"], 2));
+    stage.tsinfra(&["apply", "--auto-approve"]);
+    stage.write("stack.toml", &on(&["worker-1", "worker-2", DOOMED], 3));
+    let three = stage.tsinfra(&["apply", "--auto-approve"]);
+    assert_eq!(three.code, Some(0), "{}", three.text);
+    let pod = ObjectKey::within(Kind::Pod, "lost", "db-data-2");
+    let place = || {
+        let seen = stage.look(&Scope { gets: vec![pod.clone()], ..Scope::default() });
+        seen.objects.get(&pod).and_then(|pod| Some(pod.text("/spec/nodeName")?.to_owned()))
+    };
+    assert_eq!(place().as_deref(), Some(DOOMED));
+
+    told.remark("the machine of a DataNode is gone for good, and its Node with it");
+    stage.loses(DOOMED);
+    assert_eq!(place(), None, "{}", stage.tsinfra(&["status"]).text);
+    stage.write("stack.toml", &on(&["worker-1", "worker-2", "worker-3"], 3));
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.run(&["replace", "stack.toml", "db-data-2", "--auto-approve"]);
+    told.run(&["replace", "stack.toml", "db-data-2", "--auto-approve"]);
+    told.run(&["plan", "--detailed-exitcode"]);
+    told.state("lost", "lost");
+    assert_eq!(place().as_deref(), Some("worker-3"));
+    let status = stage.tsinfra(&["status"]).text;
+    assert_eq!(status.matches(" Running ").count(), 6, "{status}");
+    stage.tsinfra(&["destroy", "--auto-approve"]);
+}

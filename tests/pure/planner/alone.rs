@@ -6,6 +6,7 @@ mod ends;
 mod leaving;
 mod members;
 mod recycled;
+mod replaced;
 mod retired;
 mod runs;
 mod volumes;
@@ -359,6 +360,12 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
             Action::Orphan { object, uid, .. } => {
                 let (object, uid, digest) = (object.clone(), uid.clone(), String::new());
                 ("orphan", has(&Expect::Unchanged { object, uid, digest }))
+            }
+            Action::Abandon { pod, uid } => {
+                let (object, uid) = (pod.clone(), uid.clone());
+                let has_left = |one: &Expect| matches!(one, Expect::Left { .. });
+                let is_away = has(&Expect::Away { object, uid });
+                ("abandon", is_away && step.expects.iter().any(has_left))
             }
             Action::Scale { object, uid, .. } => {
                 let (object, uid, digest) = (object.clone(), uid.clone(), String::new());

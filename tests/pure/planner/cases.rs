@@ -96,7 +96,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 84] = [
+const CASES: [Case; 89] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -127,6 +127,11 @@ const CASES: [Case; 84] = [
     case("pool-exchanged").more(&["plan.json"]),
     case("roles-refused").first(),
     case("scale-out-split-refused"),
+    case("member-lost").trouble(a_machine_gone_for_good),
+    case("replace").trouble(a_machine_gone_for_good).consents(&LOST).more(&["plan.json"]),
+    case("replace-with-one-more").trouble(a_machine_gone_for_good).consents(&LOST),
+    case("replace-refused").trouble(a_machine_gone_for_good).consents(&LOST),
+    case("replace-begun").trouble(a_lost_member_was_given_up).consents(&LOST),
     case("grow").more(&["plan.json"]),
     case("grow-and-raise-nodes"),
     case("grow-class-cannot"),

@@ -47,6 +47,7 @@ fn assert_needed(plan: &Plan, world: &Watched) {
             Action::Start { .. } | Action::Retire { .. } => {}
             Action::Relabel { object, .. } => panic!("{object} changes hands"),
             Action::Say { member, .. } => panic!("{member} is told something"),
+            Action::Abandon { pod, .. } => panic!("{pod} is given up"),
             Action::Scale { object, .. } => panic!("{object} shrinks"),
             Action::Await => {}
         }

@@ -309,6 +309,28 @@ fn stopped_after(sandbox: &Sandbox, stack: &Stack, step: &str) {
     rest(sandbox, 60);
 }
 
+/// The member that was on the machine that is gone.
+pub(super) const LOST: [&str; 1] = ["Pod/tsdb/history-data-1"];
+
+/// The machine of a DataNode is gone for good: somebody has removed its Node.
+pub(super) fn a_machine_gone_for_good(sandbox: &Sandbox, _: &Stack) {
+    let pod = within(Kind::Pod, "history-data-1");
+    let live = sandbox.snapshot();
+    let node = live.get(&pod).unwrap()["spec"]["nodeName"].as_str().unwrap();
+    sandbox.disturb(|cluster| cluster.delete(&ObjectKey::global(Kind::Node, node)));
+    rest(sandbox, 60);
+}
+
+/// A run that was to replace a DataNode was stopped when the database had given it up.
+pub(super) fn a_lost_member_was_given_up(sandbox: &Sandbox, stack: &Stack) {
+    a_machine_gone_for_good(sandbox, stack);
+    let plan = plan_for(sandbox, stack, Purpose::Apply, &LOST.map(str::to_owned));
+    run_until(sandbox, &plan, |event| {
+        event.step.0 == "give-up/Pod/tsdb/history-data-1"
+            && matches!(event.what, tsinfra::apply::event::What::Done { .. })
+    });
+}
+
 /// The database gives no answer.
 pub(super) fn silent(sandbox: &Sandbox, _: &Stack) {
     let time = std::time::Duration::from_secs(3600);

@@ -47,6 +47,51 @@ fn a_claim_in_use_stays_until_its_pod_is_gone_and_its_volume_follows_its_policy(
     }
 }
 
+/// A claim of a pod that is on no node goes at once, and the StatefulSet makes another for it; the pods of a
+/// machine whose Node is gone go with it.
+#[test]
+fn a_claim_of_a_machine_that_is_gone_is_exchanged_for_another() {
+    let sandbox = prepared();
+    for worker in ["worker-2", "worker-3"] {
+        let volume = format!("ssd-{worker}");
+        create(&sandbox, &key(Kind::PersistentVolume, &volume), local_volume(worker)).unwrap();
+    }
+    create(&sandbox, &key(Kind::StatefulSet, "db"), set(1, "local", "db:1")).unwrap();
+    wait(&sandbox, 30);
+    let (pod, claim) = (key(Kind::Pod, "db-0"), key(Kind::PersistentVolumeClaim, "data-db-0"));
+    let first = live(&sandbox, &pod).unwrap().text("/spec/nodeName").unwrap().to_owned();
+    delete(&sandbox, &key(Kind::Node, &first));
+    wait(&sandbox, 30);
+    assert_eq!(live(&sandbox, &pod).unwrap().text("/spec/nodeName"), None);
+    let old = live(&sandbox, &claim).unwrap().uid().to_owned();
+    delete(&sandbox, &claim);
+    wait(&sandbox, 30);
+    assert_ne!(live(&sandbox, &claim).unwrap().uid(), old);
+    let second = live(&sandbox, &pod).unwrap();
+    assert!(second.is_ready() && second.text("/spec/nodeName") != Some(&first));
+    assert_eq!(phase(&sandbox, Kind::PersistentVolume, &format!("ssd-{first}")), "Released");
+}
+
+/// A pod on a machine nobody can reach stops only there; it is removed without.
+#[test]
+fn a_pod_is_removed_without_its_machine() {
+    let sandbox = prepared();
+    create(&sandbox, &key(Kind::StatefulSet, "db"), set(1, "cloud", "db:1")).unwrap();
+    wait(&sandbox, 30);
+    let pod = key(Kind::Pod, "db-0");
+    let uid = live(&sandbox, &pod).unwrap().uid().to_owned();
+    let node = live(&sandbox, &pod).unwrap().text("/spec/nodeName").unwrap().to_owned();
+    sandbox.disturb(|cluster| cluster.lose_node(&node, Duration::from_secs(3600)));
+    delete(&sandbox, &pod);
+    wait(&sandbox, 60);
+    assert!(live(&sandbox, &pod).is_some_and(|it| it.uid() == uid && it.is_leaving()));
+    let another = Action::Abandon { pod: pod.clone(), uid: "another".to_owned() };
+    assert!(matches!(now(sandbox.perform(&another)), Err(Refused::Stale(_))));
+    now(sandbox.perform(&Action::Abandon { pod: pod.clone(), uid: uid.clone() })).unwrap();
+    wait(&sandbox, 60);
+    assert!(live(&sandbox, &pod).is_some_and(|it| it.uid() != uid));
+}
+
 #[test]
 fn a_released_local_volume_is_never_deleted_and_never_used_again_until_it_is_set_free() {
     let sandbox = prepared();

@@ -118,6 +118,15 @@ pub(super) fn all() -> Vec<Mistake> {
             no_order(plan);
             no_expectations(plan);
         }),
+        of("a claim goes though its lost member is one", "replace", "rule 9: ", |plan| {
+            plan.steps.retain(|_, step| !matches!(step.action, Action::Say { .. }));
+            mend(plan);
+            no_expectations(plan);
+        }),
+        of("a claim goes though nobody gave it up", "replace", "rule 9: ", |plan| {
+            plan.steps.retain(|_, step| !matches!(step.action, Action::Relabel { .. }));
+            mend(plan);
+        }),
         of("volumes come before their directories", "prepare", "directory is missing", |plan| {
             steps_on(plan, Kind::PersistentVolume).for_each(|step| step.after.clear());
         }),

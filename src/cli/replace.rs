@@ -1,0 +1,26 @@
+//! `tsinfra replace`: a member whose machine or disk is gone for good.
+
+use super::apply::{Manner, json_needs_approval, with_approval};
+use super::args::{ReplaceOptions, TargetOptions};
+use super::exit::{Exit, Failure};
+use super::screen::Screen;
+use super::worlds;
+use super::{planning, source};
+use crate::survey::connection;
+
+/// Shows by which steps it is replaced, and carries them out once that was approved.
+pub(super) fn run(
+    options: &ReplaceOptions,
+    target: &TargetOptions,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    json_needs_approval(options.json, options.auto_approve)?;
+    let source = source::stack(&options.stack, target)?;
+    let world =
+        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
+    let runtime = planning::runtime()?;
+    let plan = runtime.block_on(planning::replacement(&world, &source, &options.member))?;
+    let ReplaceOptions { auto_approve, json, lock, .. } = *options;
+    let manner = Manner { auto_approve, full: false, json, patience: lock.patience };
+    with_approval(&world, &runtime, &plan, manner, screen)
+}

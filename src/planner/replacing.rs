@@ -1,0 +1,309 @@
+//! A member whose machine or disk is gone for good: the database gives it up and makes what it stored anew on
+//! the others, its claim and its pod go, and Kubernetes makes an empty one of its name (rules 2, 3, 7).
+//!
+//! That it is gone for good nobody but the user can say: by `tsinfra replace`, which consents to the pod.
+
+mod steps;
+
+use db_engine::cluster::Role;
+use db_engine::drivers::driver;
+use db_engine::engine::{MemberState, Unfit};
+use db_engine::statement::Statement;
+
+pub use steps::steps;
+
+use super::draft::PlanDraft;
+use super::{PlanInput, leavers};
+use crate::desired::storage::hostname;
+use crate::desired::{Desired, DesiredCluster, DesiredPool, members, preparation};
+use crate::object::{Kind, LABEL_GIVEN_UP, ObjectKey};
+use crate::observed::{DatabaseView, LiveObject};
+use crate::plan::Purpose;
+use crate::stack::Stack;
+use crate::stack::nearest::nearest;
+use crate::stack::parts::PartAddress;
+
+/// A member the user says is gone for good.
+struct Lost<'a> {
+    name: &'a str,
+    cluster: &'a DesiredCluster,
+    pool: &'a DesiredPool,
+    ordinal: u32,
+    pod: ObjectKey,
+    address: String,
+}
+
+/// What is left to be done about it.
+struct Due<'a> {
+    /// What the database is told, with its id of the member and the region replicas it holds; `None`: it
+    /// lists it no more.
+    told: Option<(Statement, i64, u64)>,
+    /// Its claim, if it is there.
+    claim: Option<(ObjectKey, &'a LiveObject)>,
+    /// Its pod, if it is there.
+    pod: Option<&'a LiveObject>,
+}
+
+/// How it stands with a member the user says is gone for good.
+enum Standing<'a> {
+    /// It is, and this is left to be done.
+    Lost(Due<'a>),
+    /// It is not: it runs.
+    Lives,
+    /// It was, and the empty one in its place is on its way.
+    Comes,
+}
+
+/// A member that the stack does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stack has no member `{name}`; {}", way_on(.near.as_deref()))]
+pub struct NoMember {
+    name: String,
+    /// One that is called nearly so.
+    near: Option<String>,
+}
+
+fn way_on(near: Option<&str>) -> String {
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "members are named by their pods, see `tsinfra status`".to_owned(),
+    }
+}
+
+/// The pod of a member a user has named, and the address of its pool.
+///
+/// # Errors
+/// [`NoMember`]: the stack has none of that name.
+pub fn member(
+    stack: &Stack,
+    desired: &Desired,
+    name: &str,
+) -> Result<(ObjectKey, PartAddress), NoMember> {
+    let pools = desired.clusters.iter().flat_map(|(cluster, it)| {
+        it.pools.iter().map(move |pool| (stack.pool_address(cluster, &pool.name), pool))
+    });
+    let members = pools.flat_map(|(address, pool)| {
+        (0..pool.replicas()).map(move |it| (ObjectKey::pod_of(&pool.set, it), address.clone()))
+    });
+    let members: Vec<(ObjectKey, PartAddress)> = members.collect();
+    let is_it = |pod: &ObjectKey| pod.name == name || pod.to_string() == name;
+    if let Some(found) = members.iter().find(|(pod, _)| is_it(pod)) {
+        return Ok(found.clone());
+    }
+    let near = nearest(name, members.iter().map(|(pod, _)| pod.name.as_str()));
+    Err(NoMember { name: name.to_owned(), near: near.map(str::to_owned) })
+}
+
+/// Where the pod of a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Machine {
+    /// Nowhere: none takes it.
+    None,
+    /// On one that runs, as far as can be told.
+    Runs,
+    /// On one that is away, or not there any more.
+    Gone,
+}
+
+impl<'a> Lost<'a> {
+    /// The members the user has named, by their pods.
+    fn all(input: &PlanInput<'a>) -> Vec<Self> {
+        let named = input.consents.iter().filter_map(|consent| consent.parse::<ObjectKey>().ok());
+        let pods = named.filter(|key| key.kind == Kind::Pod && input.purpose == Purpose::Apply);
+        pods.filter_map(|pod| Self::of(input, pod)).collect()
+    }
+
+    fn of(input: &PlanInput<'a>, pod: ObjectKey) -> Option<Self> {
+        let (name, cluster, pool) = input.desired.pool_of(&pod.set_of_pod()?)?;
+        let ordinal = pod.ordinal().filter(|ordinal| *ordinal < pool.replicas())?;
+        let address = members::address(input.stack, &pool.set.name, ordinal);
+        Some(Self { name, cluster, pool, ordinal, pod, address })
+    }
+
+    fn claim(&self) -> ObjectKey {
+        ObjectKey::claim_of(&self.pool.set, self.ordinal)
+    }
+
+    /// How it stands with it, or why nothing may be done about it.
+    fn standing(&self, input: &PlanInput<'a>) -> Result<Standing<'a>, Unfit> {
+        let topology = match input.observed.databases.get(self.name) {
+            Some(DatabaseView::Seen(topology)) => topology,
+            Some(DatabaseView::Unreachable { why }) => return Err(unheard(why)),
+            Some(DatabaseView::Absent) | None => return Err(unheard("no member is ready")),
+        };
+        let claim = self.claim();
+        let live = input.observed.objects.get(&claim);
+        let pod = input.observed.objects.get(&self.pod);
+        let is_ready = pod.is_some_and(LiveObject::is_ready);
+        let told = match topology.members.get(&self.address) {
+            Some(member) if is_ready && member.state == MemberState::Running => {
+                return Ok(Standing::Lives);
+            }
+            _ if is_ready => {
+                let why = "its pod is ready, though the database does not say that it runs";
+                return Err(Unfit::new(why, "see `tsinfra status`: it may only take its time"));
+            }
+            Some(member) => {
+                let cluster = input.stack.clusters.get(self.name);
+                let cluster = cluster.ok_or_else(|| unheard("its cluster is not declared"))?;
+                let spec = members::spec(input.stack, cluster);
+                let there = leavers::with_those_to_come(input, self.name, topology);
+                let statement = driver(cluster.engine).give_up(&spec, &there, &self.address)?;
+                Some((statement, member.id, member.regions))
+            }
+            None if self.is_begun_or_dead(input, live, pod) => None,
+            None => return Ok(Standing::Comes),
+        };
+        Ok(Standing::Lost(Due { told, claim: live.map(|live| (claim, live)), pod }))
+    }
+
+    /// What is left to be done about it, if anything is and may be.
+    fn due(&self, input: &PlanInput<'a>) -> Option<Due<'a>> {
+        match self.standing(input) {
+            Ok(Standing::Lost(due)) => Some(due),
+            Ok(Standing::Lives | Standing::Comes) | Err(_) => None,
+        }
+    }
+
+    /// Whether a member the database does not list is the one that was lost, and not the empty one that comes
+    /// in its place.
+    fn is_begun_or_dead(
+        &self,
+        input: &PlanInput<'_>,
+        claim: Option<&LiveObject>,
+        pod: Option<&LiveObject>,
+    ) -> bool {
+        let claim = claim.filter(|claim| claim.text("/spec/volumeName").is_some());
+        let is_marked = claim.is_some_and(|claim| claim.label(LABEL_GIVEN_UP) == Some("true"));
+        let is_dead = pod.is_some_and(|pod| machine(input, pod) != Machine::Runs);
+        is_marked || claim.is_some() && is_dead
+    }
+}
+
+fn unheard(why: &str) -> Unfit {
+    Unfit::new(
+        format!("without an answer from the database nobody knows what would be lost: {why}"),
+        "bring the database to answer first",
+    )
+}
+
+/// Where a pod is, as far as the machines were looked at.
+fn machine(input: &PlanInput<'_>, pod: &LiveObject) -> Machine {
+    let Some(node) = pod.text("/spec/nodeName") else { return Machine::None };
+    match is_gone(input, |key, _| key.name == node) {
+        true => Machine::Gone,
+        false => Machine::Runs,
+    }
+}
+
+/// Whether a machine is away, or not there any more; where none was looked at, nobody knows.
+fn is_gone(input: &PlanInput<'_>, is_it: impl Fn(&ObjectKey, &LiveObject) -> bool) -> bool {
+    let mut nodes = input.observed.of_kind(Kind::Node).peekable();
+    let are_seen = nodes.peek().is_some();
+    are_seen && !nodes.any(|(key, live)| is_it(key, live) && live.is_ready())
+}
+
+/// Whether the volume of a claim is on a machine that is gone.
+fn is_volume_gone(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    let live = input.observed.objects.get(claim);
+    let volume = live.and_then(|live| live.text("/spec/volumeName"));
+    let volume = volume.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
+    let volume = volume.and_then(|volume| input.observed.objects.get(&volume));
+    let directory = volume.and_then(|volume| preparation::directory(&volume.value));
+    directory.is_some_and(|it| is_gone(input, |key, live| hostname(key, live) == it.node))
+}
+
+/// The pod of a member whose claim, and what is on it, is given up.
+pub fn is_given_up(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    let all = Lost::all(input);
+    let lost = all.iter().find(|lost| lost.claim() == *claim);
+    lost.is_some_and(|lost| lost.due(input).is_some())
+}
+
+/// Whether a consent names a member of the stack.
+pub fn is_a_member(input: &PlanInput<'_>, consent: &str) -> bool {
+    let pod = consent.parse::<ObjectKey>().ok().filter(|key| key.kind == Kind::Pod);
+    pod.is_some_and(|pod| Lost::of(input, pod).is_some())
+}
+
+/// Refuses to give up who lives, who has the last replica of something, and more than one at a time.
+pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    let mut is_first = true;
+    for lost in &Lost::all(input) {
+        let address = input.stack.pool_address(lost.name, &lost.pool.name);
+        let refused = match lost.standing(input) {
+            Ok(Standing::Lives) => {
+                plan.note(format!("{} lives, and is not replaced.", lost.pod.name));
+                None
+            }
+            Ok(Standing::Comes) => {
+                plan.note(format!(
+                    "The database does not list {}, and nothing of the one that was lost is left: an empty \
+                     one is coming up. `tsinfra status` says what it waits for.",
+                    lost.pod.name
+                ));
+                None
+            }
+            Ok(Standing::Lost(_)) if std::mem::replace(&mut is_first, false) => {
+                set_refuses(input, lost)
+            }
+            Ok(Standing::Lost(_)) => Some(Unfit::new(
+                "members are replaced one after the other",
+                "name it in the next run, once the others have made anew what the first one stored",
+            )),
+            Err(unfit) => Some(unfit),
+        };
+        if let Some(Unfit { reason, help }) = refused {
+            plan.block(&address, "replace", format!("{}: {reason}", lost.pod.name), help);
+        }
+    }
+}
+
+/// Why the StatefulSet of a member would not make another in its place.
+fn set_refuses(input: &PlanInput<'_>, lost: &Lost<'_>) -> Option<Unfit> {
+    match input.observed.objects.get(&lost.pool.set) {
+        Some(live) if live.is_leaving() => Some("is being deleted"),
+        Some(live) if live.number("/spec/replicas") <= Some(i64::from(lost.ordinal)) => {
+            Some("has no such member")
+        }
+        Some(_) => None,
+        None => Some("is gone"),
+    }
+    .map(|what| {
+        let help = "apply the stack first, so that it is whole; then replace the member";
+        Unfit::new(format!("its StatefulSet {what}"), help)
+    })
+}
+
+/// Tells of members that look as if their machine was gone, and what to do if it is for good.
+pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (name, cluster) in &input.desired.clusters {
+        let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(name) else {
+            continue;
+        };
+        for pool in &cluster.pools {
+            for ordinal in 0..pool.replicas() {
+                let pod = ObjectKey::pod_of(&pool.set, ordinal);
+                let address = members::address(input.stack, &pool.set.name, ordinal);
+                let is_unknown = topology
+                    .members
+                    .get(&address)
+                    .is_some_and(|member| member.state == MemberState::Unknown);
+                let live = input.observed.objects.get(&pod);
+                let is_without = live.is_some_and(|live| machine(input, live) == Machine::Gone)
+                    || is_volume_gone(input, &ObjectKey::claim_of(&pool.set, ordinal));
+                if is_unknown && is_without && !input.consents.contains(&pod.to_string()) {
+                    let says_how = match pool.role {
+                        Role::Control => "says what to do by hand",
+                        _ => "puts an empty one in its place",
+                    };
+                    plan.note(format!(
+                        "The machine of {} does not run, and the database has lost that member. If this is \
+                         for good, `tsinfra replace STACK {}` {says_how}.",
+                        pod.name, pod.name
+                    ));
+                }
+            }
+        }
+    }
+}
