@@ -9,6 +9,7 @@ pub mod answers;
 mod connect;
 mod database;
 mod errors;
+mod identify;
 mod listing;
 mod look;
 mod orphan;

@@ -39,6 +39,11 @@ pub const ANNOTATION_CALLED: &str = "tsinfra.dev/called";
 /// Annotation of a StatefulSet: the address its tier has by now, where it was made under another.
 pub const ANNOTATION_TIER_CALLED: &str = "tsinfra.dev/tier-called";
 
+/// Annotation of a claim: the id of the database its member is of.
+pub const ANNOTATION_DATABASE: &str = "tsinfra.dev/database-id";
+/// Annotation of a claim: the database's own id of its member.
+pub const ANNOTATION_MEMBER: &str = "tsinfra.dev/member-id";
+
 /// Label: `true` on a claim whose member is gone for good, and is to have another.
 pub const LABEL_GIVEN_UP: &str = "tsinfra.dev/given-up";
 

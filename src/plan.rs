@@ -3,6 +3,7 @@
 pub mod change;
 pub mod drift;
 pub mod growth;
+pub mod identity;
 pub mod job;
 pub mod labels;
 pub mod saved;

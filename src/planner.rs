@@ -9,6 +9,7 @@ pub mod draft;
 pub mod drift;
 pub mod growth;
 pub mod guards;
+pub mod identities;
 pub mod immutable;
 pub mod jobs;
 pub mod kept;
@@ -109,6 +110,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             directories::check(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
+            identities::check(input, &mut draft);
             replacing::check(input, &mut draft);
             replacing::tell(input, &mut draft);
             kept::check(input, &mut draft);
@@ -122,6 +124,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             order::steps(input, &mut draft);
             replacing::steps(input, &mut draft);
             condemned::left_claims(input, &mut draft);
+            identities::steps(input, &mut draft);
             retirement::rest(input, &mut draft);
             let mut helpers = preparing::steps(input, &mut draft);
             helpers.extend(recycling::steps(input, &mut draft));

@@ -339,6 +339,9 @@ impl World for Sandbox {
             Action::Scale { object: key, uid, from, to } => {
                 api::amend(cluster, key, |live| scale::scale(key, live, uid, (*from, *to)))
             }
+            Action::Identify { stack, database, known, claims, .. } => {
+                databases::identify(cluster, stack, (database, known), claims)
+            }
             Action::Abandon { pod, uid } => api::abandon(cluster, pod, uid),
             Action::Dissolve { object, uid } => api::dissolve(cluster, object, uid),
             Action::Orphan { object, uid, generation } => {

@@ -7,6 +7,7 @@ use crate::fields::departures;
 use crate::live::amend::{Absence, Amend};
 use crate::live::database;
 use crate::live::errors::{Asked, Trouble};
+use crate::live::identify::identify;
 use crate::live::listing::{live_object, managers};
 use crate::live::orphan::{dissolve, orphan};
 use crate::live::ownership::{Keep, settle};
@@ -63,6 +64,9 @@ pub(crate) async fn perform(link: &Link, action: &Action) -> Result<(), Refused>
         Action::Scale { object: key, uid, from, to } => {
             let due = |live: &Value| scale::scale(key, live, uid, (*from, *to));
             Amend { link, key, due }.run(&format!("scaling {key}"), Absence::Stale).await
+        }
+        Action::Identify { stack, database, known, claims, .. } => {
+            identify(link, stack, (database, known), claims).await
         }
         Action::Abandon { pod, uid } => remove(link, pod, uid, Grace::None).await,
         Action::Dissolve { object, uid } => dissolve(link, object, uid).await,

@@ -349,6 +349,7 @@ fn makes(steps: &BTreeMap<StepId, Step>, key: &ObjectKey, change: &Change) -> Op
         | Action::Retire { .. }
         | Action::Orphan { .. }
         | Action::Scale { .. }
+        | Action::Identify { .. }
         | Action::Await => false,
     };
     (change.operation != Operation::Keep).then(|| steps.values().any(|step| is_it(&step.action)))

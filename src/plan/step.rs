@@ -7,6 +7,7 @@ use db_engine::statement::Statement;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::identity::Members;
 use super::labels::Relabeling;
 use crate::object::{Kind, Labels, ObjectKey};
 use crate::observed::DatabaseScope;
@@ -218,6 +219,20 @@ pub enum Action {
         /// How often its specification was changed, as the plan saw it.
         generation: i64,
     },
+    /// Write on claims whose they are, as far as the database lists their members as running: what it does
+    /// not say now is written by a later plan (merge patches that carry uid and version).
+    Identify {
+        /// The StatefulSet of the members.
+        set: ObjectKey,
+        /// The stack the claims must belong to.
+        stack: String,
+        /// The database.
+        database: DatabaseScope,
+        /// The id it had when the plan was made, if it was asked; under another one it says nothing.
+        known: String,
+        /// The claims, and the addresses their members register with.
+        claims: Members,
+    },
     /// Do nothing but wait.
     Await,
 }
@@ -234,6 +249,7 @@ impl Action {
             | Self::Orphan { object, .. }
             | Self::Scale { object, .. }
             | Self::Dissolve { object, .. }
+            | Self::Identify { set: object, .. }
             | Self::Abandon { pod: object, .. }
             | Self::Expand { claim: object, .. }
             | Self::Hold { volume: object, .. }
@@ -256,6 +272,7 @@ impl Action {
             | Self::Scale { object, .. }
             | Self::Expand { claim: object, .. } => place(object.kind),
             Self::Await => 100,
+            Self::Identify { .. } => 110,
             Self::Say { .. } => 120,
             Self::Hold { .. } => 150,
             // Helpers go as soon as they have done their work.

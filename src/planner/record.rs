@@ -42,6 +42,7 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
             | Action::Retire { .. }
             | Action::Expand { .. }
             | Action::Scale { .. }
+            | Action::Identify { .. }
             | Action::Await => {}
         }
     }

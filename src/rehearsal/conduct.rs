@@ -101,6 +101,8 @@ impl Conduct {
                 let strange = self
                     .stranger
                     .as_ref()
+                    // It looks whose the claims are when it writes.
+                    .filter(|_| !matches!(action, Action::Identify { .. }))
                     .zip(action.object())
                     .map(|(why, object)| format!("rule 10: {object} is written though {why}"));
                 let hasty = self.is_hasty(action, moment.now);

@@ -177,6 +177,7 @@ impl Rules {
             Action::Expand { .. }
             | Action::Hold { .. }
             | Action::Say { .. }
+            | Action::Identify { .. }
             | Action::Retire { .. }
             | Action::Await => {}
         }

@@ -172,6 +172,7 @@ pub(super) fn named(action: &Action) -> String {
         Action::Expand { claim, .. } => format!("expand {claim}"),
         Action::Orphan { object, .. } => format!("orphan {object}"),
         Action::Scale { object, to, .. } => format!("scale {object} to {to}"),
+        Action::Identify { set, .. } => format!("identify {set}"),
         Action::Await => "wait".to_owned(),
     }
 }

@@ -194,14 +194,15 @@ pub(super) async fn converge(scene: &Scene, trial: &Trial<'_>, executor: &impl E
     RERUNS_MAX + 1
 }
 
-/// Refusals that are the right end of what somebody else did: what was scaled up by hand is not
-/// drained yet, a member whose set was taken away is replaced only once that is back, a Service that is
-/// another's now is left to them, and another database is looked at by people.
+/// Refusals that are the right end of what somebody else did: what was scaled up by hand is not drained yet, and
+/// has the volume another one needs; a member whose set was taken away is replaced only once that is back; a
+/// Service that is another's now is left to them, and another database is looked at by people.
 fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
     trial.faults.values().any(|fault| {
         matches!(
             (fault, rule),
             (Fault::Autoscaled | Fault::Scaled, "scale-in" | "stale-claim")
+                | (Fault::Autoscaled, "volumes")
                 | (Fault::SetDeleted | Fault::SetOrphaned, "replace")
                 | (Fault::ServiceReplaced, "foreign")
                 | (Fault::AnotherDatabase, "identity" | "stale-claim")

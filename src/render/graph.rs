@@ -39,6 +39,7 @@ fn colour(step: &Step) -> &'static str {
         | Action::Say { .. }
         | Action::Expand { .. }
         | Action::Orphan { .. }
+        | Action::Identify { .. }
         | Action::Scale { .. } => "goldenrod",
         Action::Delete { .. }
         | Action::Dissolve { .. }

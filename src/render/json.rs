@@ -118,6 +118,7 @@ fn step(id: &StepId, step: &Step) -> Value {
             Action::Expand { .. } => "expand",
             Action::Orphan { .. } => "orphan",
             Action::Scale { .. } => "scale",
+            Action::Identify { .. } => "identify",
             Action::Await => "wait",
         },
         "address": step.action.object(),

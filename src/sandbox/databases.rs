@@ -7,6 +7,7 @@ use db_engine::iotdb::sim::{Founding, IotdbSim, MemberKind, Ports};
 use db_engine::statement::{Answer, Statement};
 use serde_json::{Value, json};
 
+use super::api;
 use super::cluster::Cluster;
 use super::denial::Denial;
 use super::nodes;
@@ -17,6 +18,7 @@ use super::values::{self, list, text};
 use crate::object;
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
 use crate::observed::{DatabaseScope, DatabaseView};
+use crate::plan::identity::{self, Members};
 
 /// The database process of a pod.
 pub(super) struct Process {
@@ -229,6 +231,22 @@ pub(super) fn say(
     };
     cluster.revision += 1;
     statement.settled(answer.ok_or_else(silent)?).map_err(Denial::Invalid)
+}
+
+/// Writes on claims whose they are, as far as the database says so.
+pub(super) fn identify(
+    cluster: &mut Cluster,
+    stack: &str,
+    (scope, known): (&DatabaseScope, &str),
+    claims: &Members,
+) -> Result<(), Denial> {
+    let DatabaseView::Seen(topology) = view(cluster, scope) else { return Ok(()) };
+    for (key, ids) in identity::all(&topology, known, claims) {
+        if cluster.get(key).is_some() {
+            api::amend(cluster, key, |live| identity::mark(key, live, stack, &ids))?;
+        }
+    }
+    Ok(())
 }
 
 /// The pods a database may be asked through.

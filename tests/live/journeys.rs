@@ -2,11 +2,13 @@
 
 mod storage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use tsinfra::object::{Kind, LABEL_STACK, Labels, ObjectKey};
-use tsinfra::observed::{List, Scope};
+use tsinfra::object::{
+    ANNOTATION_DATABASE, ANNOTATION_MEMBER, Kind, LABEL_STACK, Labels, ObjectKey,
+};
+use tsinfra::observed::{List, LiveObject, Scope};
 
 use crate::kubernetes::KubernetesStage;
 use crate::live;
@@ -72,6 +74,7 @@ fn growing(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.run(&["plan", "--detailed-exitcode"]);
     let status = stage.tsinfra(&["status"]).text;
     assert_eq!(status.matches(" Running ").count(), 6, "{status}");
+    assert_eq!(whose(stage, "growing").len(), 6, "each claim says whose it is");
 
     told.remark("more memory for the DataNodes, in rehearsal");
     stage.write("stack.toml", &stack.replacen("memory = \"4Gi\"", "memory = \"6Gi\"", 1));
@@ -114,6 +117,17 @@ fn growing(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.state("growing", "growing");
     told.run(&["destroy", "--auto-approve"]);
     told.run(&["plan", "--detailed-exitcode"]);
+}
+
+/// The members that claims of a namespace say they are of, by their databases' ids.
+fn whose(stage: &dyn Stage, namespace: &str) -> BTreeSet<(String, String)> {
+    let (kind, namespace) = (Kind::PersistentVolumeClaim, Some(namespace.to_owned()));
+    let list = List { kind, namespace, labels: Labels::new() };
+    let seen = stage.look(&Scope { lists: vec![list], ..Scope::default() });
+    let said = |claim: &LiveObject, name| claim.annotation(name).map(str::to_owned);
+    let all = seen.objects.values();
+    all.filter_map(|it| Some((said(it, ANNOTATION_DATABASE)?, said(it, ANNOTATION_MEMBER)?)))
+        .collect()
 }
 
 /// A member is drained, its set shrinks, its claim and its data go; the next of its name is another.

@@ -3,6 +3,7 @@
 
 mod data;
 mod ends;
+mod identified;
 mod leaving;
 mod members;
 mod recycled;
@@ -374,7 +375,11 @@ fn every_step_that_acts_expects_what_its_action_relies_on() {
                 ("scale", is_it && step.expects.iter().any(has_left))
             }
             // By a Job that is made within the plan it relies on nothing the plan could know.
-            Action::Start { .. } | Action::Retire { .. } | Action::Await => continue,
+            // What it writes is read where it is written.
+            Action::Start { .. }
+            | Action::Retire { .. }
+            | Action::Identify { .. }
+            | Action::Await => continue,
         };
         assert!(holds, "{step:#?}");
         *kinds.entry(kind).or_insert(0) += 1;

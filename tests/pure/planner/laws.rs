@@ -49,7 +49,7 @@ fn assert_needed(plan: &Plan, world: &Watched) {
             Action::Say { member, .. } => panic!("{member} is told something"),
             Action::Abandon { pod, .. } => panic!("{pod} is given up"),
             Action::Scale { object, .. } => panic!("{object} shrinks"),
-            Action::Await => {}
+            Action::Identify { .. } | Action::Await => {}
         }
     }
 }

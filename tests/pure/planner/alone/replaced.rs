@@ -92,7 +92,7 @@ fn an_empty_member_comes_in_its_place() {
 fn a_replacement_that_is_stopped_is_taken_up() {
     let begin = with_one_lost();
     let plan = to_be_run(&begin, &stack(SPARE));
-    assert_eq!(plan.steps.len(), 7, "{:#?}", plan.steps.keys());
+    assert_eq!(plan.steps.len(), 8, "{:#?}", plan.steps.keys());
     for stopped in plan.steps.keys() {
         for end in [false, true] {
             let world = Sandbox::resumed(begin.snapshot());
