@@ -55,6 +55,9 @@ pub struct Plan {
     /// What the record learns, if the plan is to bring it up to date and nothing else.
     #[serde(default)]
     pub learns: Vec<Learned>,
+    /// The member it replaces, by its pod, if it does.
+    #[serde(default)]
+    pub replaces: Option<String>,
     /// What it is only a part by, if it is one.
     #[serde(default)]
     pub selection: Option<Selected>,
@@ -311,6 +314,14 @@ impl Purpose {
 }
 
 impl Plan {
+    /// How it is asked for again.
+    pub fn command(&self) -> String {
+        match &self.replaces {
+            Some(member) => format!("replace STACK {member}"),
+            None => self.purpose.verb().to_owned(),
+        }
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.blocked.is_empty()

@@ -116,8 +116,8 @@ pub async fn replacement<W: World>(
     request: &Request<'_>,
     member: &str,
 ) -> Result<Plan, NoPlan> {
-    let Survey { stack, desired, .. } = sight(world, request.stack, |_| ()).await?;
-    let (pod, pool) = replacing::member(&stack, &desired, member)?;
+    let Survey { stack, desired, observed, .. } = sight(world, request.stack, |_| ()).await?;
+    let (pod, pool) = replacing::member(&stack, &desired, &observed, member)?;
     let consents: Vec<String> = request.consents.iter().cloned().chain([pod.to_string()]).collect();
     let request = Request { consents: &consents, ..request.clone() };
     let selection = Selection { targets: vec![Address::Part(pool)], excludes: Vec::new() };

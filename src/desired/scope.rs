@@ -48,7 +48,7 @@ pub fn scope(stack: &Stack) -> Scope {
     }
 }
 
-/// What has to be looked at besides, for a plan that ends clusters, takes members from them or replaces one: the
+/// What has to be looked at besides, for a plan that ends clusters or takes members from them: the
 /// volumes of the claims that go, and their classes. A provisioner made them, or an administrator, so that
 /// no label of ours leads to them, and a tier that is declared no more does not either.
 pub fn volumes(
@@ -57,17 +57,8 @@ pub fn volumes(
     observed: &Observed,
     ends: impl Fn(&str) -> bool,
 ) -> Scope {
-    // Whoever is not ready may be lost, and given up with what it has.
-    let is_away = |claim: &ObjectKey| {
-        let pod = claim.set_of_claim().zip(claim.ordinal());
-        let pod = pod.map(|(set, ordinal)| ObjectKey::pod_of(&set, ordinal));
-        let pod = pod.and_then(|pod| observed.objects.get(&pod));
-        pod.is_some_and(|pod| !pod.is_ready())
-    };
     let claims = observed.of_kind(Kind::PersistentVolumeClaim).filter(|(key, claim)| {
-        let goes = |cluster: &str| {
-            ends(cluster) || desired.is_beyond_members(key, cluster) || is_away(key)
-        };
+        let goes = |cluster: &str| ends(cluster) || desired.is_beyond_members(key, cluster);
         claim.label(LABEL_STACK) == Some(&stack.name)
             && claim.label(LABEL_CLUSTER).is_some_and(goes)
     });

@@ -3,9 +3,9 @@
 use db_engine::cluster::Role;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, orphans};
+use super::{PlanInput, objects, orphans, teardown};
 use crate::desired::DesiredPool;
-use crate::object::{CLAIM, Kind, LABEL_STACK, ObjectKey};
+use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 
 /// The claims of a pool that are there.
@@ -136,7 +136,13 @@ fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
     let absent = |pool: &DesiredPool| !input.observed.objects.contains_key(&pool.set);
     let (control, storing): (Vec<&DesiredPool>, Vec<&DesiredPool>) =
         desired.pools.iter().partition(|pool| pool.role == Role::Control);
-    let founds = control.iter().all(|pool| absent(pool) && of_pool(input, &pool.set).is_empty());
+    let others_vote = input.observed.of_kind(Kind::StatefulSet).any(|(key, live)| {
+        objects::is_ours(input.stack, input.observed, key, live)
+            && live.label(LABEL_CLUSTER) == Some(cluster)
+            && teardown::is_control(live)
+    });
+    let founds = !others_vote
+        && control.iter().all(|pool| absent(pool) && of_pool(input, &pool.set).is_empty());
     let old: Vec<String> = storing
         .iter()
         .flat_map(|pool| of_pool(input, &pool.set))

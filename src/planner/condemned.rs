@@ -23,7 +23,7 @@ use crate::wording::count;
 const RECLAIM: &str = "/spec/persistentVolumeReclaimPolicy";
 
 /// What becomes of a claim's data.
-pub(super) enum Fate<'a> {
+enum Fate<'a> {
     /// It is kept, and so is the claim; why.
     Kept(&'static str),
     /// There is none: no volume is bound to the claim.
@@ -73,8 +73,7 @@ pub fn claims_down(
     }
 }
 
-/// Why data are deleted.
-pub(super) const DELETED: &str = "its tier says delete";
+const DELETED: &str = "its tier says delete";
 const NO_VOLUME: &str = "its tier says delete, and no volume is bound to it";
 
 /// What the claim's class does with the data once the claim is gone.
@@ -90,7 +89,7 @@ fn reclaim(input: &PlanInput<'_>, claim: &LiveObject) -> Reclaim {
     }
 }
 
-pub(super) fn fate<'a>(input: &PlanInput<'a>, claim: &LiveObject) -> Fate<'a> {
+fn fate<'a>(input: &PlanInput<'a>, claim: &LiveObject) -> Fate<'a> {
     if reclaim(input, claim) == Reclaim::Retain {
         return Fate::Kept("its tier says retain");
     }
@@ -115,7 +114,7 @@ fn volume_of<'a>(
 }
 
 /// Has a claim's volume kept when the claim goes; nothing to do where an earlier apply did it.
-pub(super) fn hold(
+fn hold(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
     (claim, claim_live): (&ObjectKey, &LiveObject),
@@ -151,7 +150,7 @@ pub(super) fn hold(
 }
 
 /// The size of a volume.
-pub(super) fn bytes_of(volume: &LiveObject) -> u64 {
+fn bytes_of(volume: &LiveObject) -> u64 {
     let size = volume.text("/spec/capacity/storage").unwrap_or_default();
     size.parse::<Quantity>().map_or(0, |size| size.bytes())
 }

@@ -24,6 +24,8 @@ pub struct PlanDraft {
     pub conflicts: BTreeSet<Conflict>,
     /// What the reader should know.
     pub notes: Vec<String>,
+    /// The member that is replaced.
+    pub replaces: Option<String>,
 }
 
 impl PlanDraft {
@@ -70,6 +72,7 @@ impl PlanDraft {
             basis: input.basis.clone(),
             drift: self.drift,
             learns: Vec::new(),
+            replaces: self.replaces,
             selection: None,
             moved: match input.purpose {
                 Purpose::Apply => input.naming.moves(),

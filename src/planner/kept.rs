@@ -9,7 +9,7 @@ use db_engine::drivers::driver;
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, guards, objects};
+use super::{PlanInput, claims, guards, objects, orphans};
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::inventory::ClusterRecord;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey, at};
@@ -53,7 +53,9 @@ fn undeclared(input: &PlanInput<'_>, plan: &mut PlanDraft, name: &str, desired: 
             && !live.is_leaving();
         let (true, Some(pool)) = (of_cluster, live.label(LABEL_POOL)) else { continue };
         let is_declared = desired.pools.iter().any(|declared| declared.name == pool);
-        let has_a_set = key.set_of_claim().is_some_and(|set| is_there(&set));
+        let has_a_set = key
+            .set_of_claim()
+            .is_some_and(|set| is_there(&set) || !orphans::of_set(input, &set).is_empty());
         let has_left = match input.observed.databases.get(name) {
             Some(DatabaseView::Seen(topology)) => {
                 key.member_of_claim().is_some_and(|member| !topology.lists(member))

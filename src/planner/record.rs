@@ -27,7 +27,9 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
         let Some(object) = step.action.object().filter(ours) else { continue };
         let item = record.items.entry(object.clone()).or_default();
         match step.action {
-            Action::Create { .. } | Action::Update { .. } => item.applied.clear(),
+            Action::Create { .. } | Action::Update { .. } | Action::Scale { .. } => {
+                item.applied.clear();
+            }
             Action::Delete { .. }
             | Action::Dissolve { .. }
             | Action::Purge { .. }
@@ -41,7 +43,6 @@ pub fn intent(input: &PlanInput<'_>, plan: &Plan, parts: &Parts) -> Inventory {
             | Action::Start { .. }
             | Action::Retire { .. }
             | Action::Expand { .. }
-            | Action::Scale { .. }
             | Action::Identify { .. }
             | Action::Await => {}
         }

@@ -7,7 +7,7 @@ mod steps;
 
 use db_engine::cluster::Role;
 use db_engine::drivers::driver;
-use db_engine::engine::{MemberState, Unfit};
+use db_engine::engine::{MemberState, TopologyMember, Unfit};
 use db_engine::statement::Statement;
 
 pub use steps::steps;
@@ -16,8 +16,8 @@ use super::draft::PlanDraft;
 use super::{PlanInput, leavers};
 use crate::desired::storage::hostname;
 use crate::desired::{Desired, DesiredCluster, DesiredPool, members, preparation};
-use crate::object::{Kind, LABEL_GIVEN_UP, ObjectKey};
-use crate::observed::{DatabaseView, LiveObject};
+use crate::object::{ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_STACK, ObjectKey};
+use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::Purpose;
 use crate::stack::Stack;
 use crate::stack::nearest::nearest;
@@ -56,11 +56,20 @@ enum Standing<'a> {
 
 /// A member that the stack does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stack has no member `{name}`; {}", way_on(.near.as_deref()))]
-pub struct NoMember {
-    name: String,
-    /// One that is called nearly so.
-    near: Option<String>,
+pub enum NoMember {
+    /// One is there, of a pool that is not declared.
+    #[error(
+        "the stack no longer declares the pool of `{0}`; put it back into the stack to replace a member of it"
+    )]
+    Undeclared(String),
+    /// There is none.
+    #[error("the stack has no member `{name}`; {}", way_on(.near.as_deref()))]
+    None {
+        /// What was asked for.
+        name: String,
+        /// One that is called nearly so.
+        near: Option<String>,
+    },
 }
 
 fn way_on(near: Option<&str>) -> String {
@@ -77,6 +86,7 @@ fn way_on(near: Option<&str>) -> String {
 pub fn member(
     stack: &Stack,
     desired: &Desired,
+    observed: &Observed,
     name: &str,
 ) -> Result<(ObjectKey, PartAddress), NoMember> {
     let pools = desired.clusters.iter().flat_map(|(cluster, it)| {
@@ -90,8 +100,15 @@ pub fn member(
     if let Some(found) = members.iter().find(|(pod, _)| is_it(pod)) {
         return Ok(found.clone());
     }
+    let is_there = |(key, live): (&ObjectKey, &LiveObject)| {
+        live.label(LABEL_STACK) == Some(&stack.name)
+            && (key.kind == Kind::Pod && is_it(key) || key.member_of_claim() == Some(name))
+    };
+    if observed.objects.iter().any(is_there) {
+        return Err(NoMember::Undeclared(name.to_owned()));
+    }
     let near = nearest(name, members.iter().map(|(pod, _)| pod.name.as_str()));
-    Err(NoMember { name: name.to_owned(), near: near.map(str::to_owned) })
+    Err(NoMember::None { name: name.to_owned(), near: near.map(str::to_owned) })
 }
 
 /// Where the pod of a member is.
@@ -131,11 +148,11 @@ impl<'a> Lost<'a> {
             Some(DatabaseView::Unreachable { why }) => return Err(unheard(why)),
             Some(DatabaseView::Absent) | None => return Err(unheard("no member is ready")),
         };
-        let claim = self.claim();
+        let (claim, pod) = (self.claim(), input.observed.objects.get(&self.pod));
         let live = input.observed.objects.get(&claim);
-        let pod = input.observed.objects.get(&self.pod);
         let is_ready = pod.is_some_and(LiveObject::is_ready);
-        let told = match topology.members.get(&self.address) {
+        let member = topology.members.get(&self.address);
+        match member {
             Some(member) if is_ready && member.state == MemberState::Running => {
                 return Ok(Standing::Lives);
             }
@@ -143,6 +160,13 @@ impl<'a> Lost<'a> {
                 let why = "its pod is ready, though the database does not say that it runs";
                 return Err(Unfit::new(why, "see `tsinfra status`: it may only take its time"));
             }
+            _ => {}
+        }
+        self.may_be_lost(input)?;
+        if !self.is_the_lost_one(input, live, member) {
+            return Ok(Standing::Comes);
+        }
+        let told = match member {
             Some(member) => {
                 let cluster = input.stack.clusters.get(self.name);
                 let cluster = cluster.ok_or_else(|| unheard("its cluster is not declared"))?;
@@ -151,10 +175,26 @@ impl<'a> Lost<'a> {
                 let statement = driver(cluster.engine).give_up(&spec, &there, &self.address)?;
                 Some((statement, member.id, member.regions))
             }
-            None if self.is_begun_or_dead(input, live, pod) => None,
-            None => return Ok(Standing::Comes),
+            None => None,
         };
-        Ok(Standing::Lost(Due { told, claim: live.map(|live| (claim, live)), pod }))
+        // One that has no volume is of the member to come.
+        let bound = live.filter(|claim| claim.text("/spec/volumeName").is_some());
+        Ok(Standing::Lost(Due { told, claim: bound.map(|live| (claim, live)), pod }))
+    }
+
+    /// Whether members of its pool can be lost with a machine, and its StatefulSet makes another in its place.
+    fn may_be_lost(&self, input: &PlanInput<'_>) -> Result<(), Unfit> {
+        let cluster = input.stack.clusters.get(self.name);
+        let tier = cluster.and_then(|it| it.pools.get(&self.pool.name)).map(|pool| &pool.tier);
+        let tier = tier.and_then(|tier| input.stack.storage.get(tier));
+        if tier.is_some_and(|tier| !tier.is_local()) {
+            return Err(Unfit::new(
+                "its volume is not bound to a machine, and outlives one",
+                "remove the Node that is gone, or taint it node.kubernetes.io/out-of-service: Kubernetes then \
+                 starts the member on another machine, with its data",
+            ));
+        }
+        set_refuses(input, self).map_or(Ok(()), Err)
     }
 
     /// What is left to be done about it, if anything is and may be.
@@ -165,18 +205,22 @@ impl<'a> Lost<'a> {
         }
     }
 
-    /// Whether a member the database does not list is the one that was lost, and not the empty one that comes
-    /// in its place.
-    fn is_begun_or_dead(
+    /// Whether what is there is of the member that was lost, and not of the empty one that comes in its place: it
+    /// was given up already, its claim says whose it is, or the machine of its volume or its pod is gone.
+    fn is_the_lost_one(
         &self,
         input: &PlanInput<'_>,
         claim: Option<&LiveObject>,
-        pod: Option<&LiveObject>,
+        member: Option<&TopologyMember>,
     ) -> bool {
-        let claim = claim.filter(|claim| claim.text("/spec/volumeName").is_some());
-        let is_marked = claim.is_some_and(|claim| claim.label(LABEL_GIVEN_UP) == Some("true"));
-        let is_dead = pod.is_some_and(|pod| machine(input, pod) != Machine::Runs);
-        is_marked || claim.is_some() && is_dead
+        let pod = input.observed.objects.get(&self.pod);
+        let bound = claim.filter(|claim| claim.text("/spec/volumeName").is_some());
+        let Some(claim) = bound else { return member.is_some() };
+        let says = claim.annotation(ANNOTATION_MEMBER);
+        claim.label(LABEL_GIVEN_UP).is_some()
+            || says.is_some_and(|id| member.is_none_or(|member| member.id.to_string() == id))
+            || is_volume_gone(input, &self.claim())
+            || pod.is_some_and(|pod| machine(input, pod) == Machine::Gone)
     }
 }
 
@@ -238,15 +282,13 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             }
             Ok(Standing::Comes) => {
                 plan.note(format!(
-                    "The database does not list {}, and nothing of the one that was lost is left: an empty \
-                     one is coming up. `tsinfra status` says what it waits for.",
+                    "Nothing of a {} that was lost is left: an empty one is coming up. `tsinfra status` says \
+                     what it waits for. If it is the one that was lost, label its claim {LABEL_GIVEN_UP}=true.",
                     lost.pod.name
                 ));
                 None
             }
-            Ok(Standing::Lost(_)) if std::mem::replace(&mut is_first, false) => {
-                set_refuses(input, lost)
-            }
+            Ok(Standing::Lost(_)) if std::mem::replace(&mut is_first, false) => None,
             Ok(Standing::Lost(_)) => Some(Unfit::new(
                 "members are replaced one after the other",
                 "name it in the next run, once the others have made anew what the first one stored",
@@ -275,7 +317,8 @@ fn set_refuses(input: &PlanInput<'_>, lost: &Lost<'_>) -> Option<Unfit> {
     })
 }
 
-/// Tells of members that look as if their machine was gone, and what to do if it is for good.
+/// Tells of members that look as if their machine was gone, and what to do if it is for good; and of those whose
+/// replacement was begun and has not come to its end.
 pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
         let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(name) else {
@@ -283,27 +326,46 @@ pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         };
         for pool in &cluster.pools {
             for ordinal in 0..pool.replicas() {
-                let pod = ObjectKey::pod_of(&pool.set, ordinal);
                 let address = members::address(input.stack, &pool.set.name, ordinal);
-                let is_unknown = topology
-                    .members
-                    .get(&address)
-                    .is_some_and(|member| member.state == MemberState::Unknown);
-                let live = input.observed.objects.get(&pod);
-                let is_without = live.is_some_and(|live| machine(input, live) == Machine::Gone)
-                    || is_volume_gone(input, &ObjectKey::claim_of(&pool.set, ordinal));
-                if is_unknown && is_without && !input.consents.contains(&pod.to_string()) {
-                    let says_how = match pool.role {
-                        Role::Control => "says what to do by hand",
-                        _ => "puts an empty one in its place",
-                    };
-                    plan.note(format!(
-                        "The machine of {} does not run, and the database has lost that member. If this is \
-                         for good, `tsinfra replace STACK {}` {says_how}.",
-                        pod.name, pod.name
-                    ));
-                }
+                tell_of(input, plan, (pool, ordinal), topology.members.get(&address));
             }
         }
+    }
+}
+
+fn tell_of(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    (pool, ordinal): (&DesiredPool, u32),
+    member: Option<&TopologyMember>,
+) {
+    let (pod, claim) =
+        (ObjectKey::pod_of(&pool.set, ordinal), ObjectKey::claim_of(&pool.set, ordinal));
+    let runs = member.is_some_and(|member| member.state != MemberState::Unknown);
+    if runs || input.consents.contains(&pod.to_string()) {
+        return;
+    }
+    let live = input.observed.objects.get(&pod);
+    let is_without = live.is_some_and(|live| machine(input, live) == Machine::Gone)
+        || is_volume_gone(input, &claim);
+    let is_begun = input
+        .observed
+        .objects
+        .get(&claim)
+        .is_some_and(|claim| claim.label(LABEL_GIVEN_UP).is_some() && !claim.is_leaving());
+    let name = &pod.name;
+    if is_begun {
+        plan.note(format!(
+            "{name} was given up, and is not replaced yet: `tsinfra replace STACK {name}` goes on with it."
+        ));
+    } else if is_without && member.is_some() {
+        let says_how = match pool.role {
+            Role::Control => "says what to do by hand",
+            _ => "puts an empty one in its place",
+        };
+        plan.note(format!(
+            "The machine of {name} does not run, and the database has lost that member. If this is for good, \
+             `tsinfra replace STACK {name}` {says_how}."
+        ));
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn is_no_member(cluster: &Cluster, pod: &ObjectKey, live: &Value) -> 
 /// Whether a claim is marked as that of a member which is gone for good, and its database lists no such one.
 pub(super) fn is_given_up(cluster: &Cluster, claim: &ObjectKey) -> bool {
     let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else { return false };
-    let marked = cluster.get(claim).is_some_and(|live| label(live, LABEL_GIVEN_UP) == "true");
+    let marked = cluster.get(claim).is_some_and(|live| !label(live, LABEL_GIVEN_UP).is_empty());
     marked && !is_member(cluster, &set, u64::from(ordinal))
 }
 

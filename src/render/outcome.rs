@@ -119,7 +119,7 @@ pub fn halted(plan: &Plan, outcome: &Outcome, paint: Paint) -> String {
         text.push_str(&fold(&line, "  ! ", "    "));
         text.push('\n');
     }
-    let verb = plan.purpose.verb();
+    let verb = plan.command();
     let begun = |end: &End| {
         matches!(
             end,

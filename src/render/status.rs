@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use comfy_table::{Table, presets};
+use db_engine::engine::host;
 use serde_json::{Value, json};
 
 use super::outcome::held_by;
@@ -10,8 +11,8 @@ use super::text::{brief, fold, harmless};
 use crate::apply::pods;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::lock::Lock;
-use crate::object::{CLAIM, Kind, ObjectKey};
-use crate::observed::{DatabaseView, Observed};
+use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
+use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::stack::Stack;
 
 /// Columns the pod's state may have in the table; what is longer is told below it.
@@ -26,7 +27,7 @@ pub struct Member {
     /// The pod's name.
     pub name: String,
     /// e.g. `DataNode`.
-    pub title: &'static str,
+    pub title: String,
     /// `ready`, or why not.
     pub pod: String,
     /// The node it runs on.
@@ -39,9 +40,34 @@ pub struct Member {
     pub regions: String,
 }
 
-/// The members of a cluster, in the order of its pools.
-pub fn members(cluster: &DesiredCluster, seen: &Observed) -> Vec<Member> {
-    cluster.pools.iter().flat_map(|pool| of_pool(cluster, pool, seen)).collect()
+/// The members of a cluster, in the order of its pools; last those of pools that are not declared any more.
+pub fn members(stack: &Stack, cluster: &DesiredCluster, seen: &Observed) -> Vec<Member> {
+    let mut members: Vec<Member> =
+        cluster.pools.iter().flat_map(|pool| of_pool(cluster, pool, seen)).collect();
+    let name = &cluster.database.cluster;
+    let of_cluster = |pod: &LiveObject| {
+        pod.label(LABEL_STACK) == Some(&stack.name) && pod.label(LABEL_CLUSTER) == Some(name)
+    };
+    let pods = seen.of_kind(Kind::Pod).filter(|(_, pod)| of_cluster(pod));
+    let mut others: BTreeSet<String> = pods.map(|(key, _)| key.name.clone()).collect();
+    let topology = match seen.databases.get(name) {
+        Some(DatabaseView::Seen(topology)) => Some(topology),
+        _ => None,
+    };
+    let listed = topology.into_iter().flat_map(|topology| topology.members.keys());
+    others.extend(listed.map(|address| host(address).to_owned()));
+    for member in &members {
+        others.remove(&member.name);
+    }
+    let kind = |name: &str| {
+        let mut all = topology.into_iter().flat_map(|topology| &topology.members);
+        all.find(|(address, _)| host(address) == name).map(|(_, member)| member.kind.clone())
+    };
+    members.extend(others.into_iter().map(|pod| {
+        let title = kind(&pod).unwrap_or_else(|| "-".to_owned());
+        of_pod(cluster, ObjectKey::within(Kind::Pod, &stack.namespace, pod), title, seen)
+    }));
+    members
 }
 
 /// Members the stack asks for, and any that are there beyond.
@@ -53,8 +79,11 @@ fn of_pool(cluster: &DesiredCluster, pool: &DesiredPool, seen: &Observed) -> Vec
 }
 
 fn member(cluster: &DesiredCluster, pool: &DesiredPool, ordinal: u32, seen: &Observed) -> Member {
-    let name = format!("{}-{ordinal}", pool.set.name);
-    let key = ObjectKey { kind: Kind::Pod, name: name.clone(), ..pool.set.clone() };
+    of_pod(cluster, ObjectKey::pod_of(&pool.set, ordinal), pool.title.to_owned(), seen)
+}
+
+fn of_pod(cluster: &DesiredCluster, key: ObjectKey, title: String, seen: &Observed) -> Member {
+    let name = key.name.clone();
     let live = seen.objects.get(&key);
     let pod = match live {
         None => "not there".to_owned(),
@@ -67,7 +96,7 @@ fn member(cluster: &DesiredCluster, pool: &DesiredPool, ordinal: u32, seen: &Obs
     };
     let node = live.and_then(|pod| pod.text("/spec/nodeName")).unwrap_or("-").to_owned();
     let (database, regions) = in_database(cluster, &name, seen);
-    Member { claim: claim(&key, seen), name, title: pool.title, pod, node, database, regions }
+    Member { claim: claim(&key, seen), name, title, pod, node, database, regions }
 }
 
 fn claim(pod: &ObjectKey, seen: &Observed) -> String {
@@ -138,7 +167,7 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
         table.load_style(presets::NOTHING);
         table.set_header(["MEMBER", "RUNS", "POD", "NODE", "CLAIM", "DATABASE", "REGIONS"]);
         let mut reasons = String::new();
-        for member in members(cluster, seen) {
+        for member in members(stack, cluster, seen) {
             let Member { name, title, pod, node, claim, database, regions } = member;
             let pod = if pod.chars().count() > POD_WIDTH {
                 reasons.push_str(&fold(&format!("{name}: {pod}"), "  ", "    "));
@@ -147,7 +176,7 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
             } else {
                 pod
             };
-            let row = [name, title.to_owned(), pod, node, claim, database, regions];
+            let row = [name, title, pod, node, claim, database, regions];
             table.add_row(row.map(|cell| harmless(&brief(&cell, CELL_MAX))));
         }
         for line in table.lines() {
@@ -165,7 +194,7 @@ pub fn text(stack: &Stack, desired: &Desired, seen: &Observed) -> String {
 /// The status of a stack for programs.
 pub fn json(stack: &Stack, desired: &Desired, seen: &Observed) -> Value {
     let clusters = desired.clusters.iter().map(|(name, cluster)| {
-        let members: Vec<Value> = members(cluster, seen)
+        let members: Vec<Value> = members(stack, cluster, seen)
             .into_iter()
             .map(|member| {
                 json!({

@@ -29,10 +29,15 @@ pub fn statement(
     };
     removable(cluster, topology)?;
     fit(cluster, address, member)?;
-    if let Some(away) = not_running(topology, address) {
+    if let Some((name, away)) = not_running(topology, address) {
+        let help = match away.state {
+            MemberState::Leaving => "wait until it has left, then plan again",
+            _ => "wait if it is only starting; else bring it back first, then plan again",
+        };
+        let status = &away.status;
         return Err(Unfit::new(
-            format!("{away}, and regions are moved safely only while all members run"),
-            "bring it back first, then plan again",
+            format!("{name} is {status}, and regions are moved safely only while all members run"),
+            help,
         ));
     }
     enough_stay(cluster, topology)?;
@@ -75,13 +80,11 @@ fn fit(cluster: &ClusterSpec, address: &str, member: &TopologyMember) -> Result<
     }
 }
 
-/// Another member that does not run, as a clause.
-fn not_running(topology: &Topology, leaver: &str) -> Option<String> {
-    let away = topology
-        .members
-        .iter()
-        .find(|(address, one)| *address != leaver && one.state != MemberState::Running);
-    away.map(|(address, one)| format!("{} is {}", host(address), one.status))
+/// Another member that does not run, and its name.
+fn not_running<'a>(topology: &'a Topology, leaver: &str) -> Option<(&'a str, &'a TopologyMember)> {
+    let mut others = topology.members.iter().filter(|(address, _)| *address != leaver);
+    let away = others.find(|(_, one)| one.state != MemberState::Running);
+    away.map(|(address, one)| (host(address), one))
 }
 
 /// As many DataNodes stay as there are replicas of each region.

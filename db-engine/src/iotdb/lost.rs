@@ -68,7 +68,8 @@ fn fit(cluster: &ClusterSpec, address: &str, member: &TopologyMember) -> Result<
         MemberState::Running | MemberState::ReadOnly => {
             return Err(Unfit::new(
                 format!("the database hears of it: it is {}", member.status),
-                "only who is gone for good is replaced; to be rid of a member that runs, lower `nodes`",
+                "if it is gone, wait some seconds until the database has noticed; one that runs is not \
+                 replaced",
             ));
         }
         MemberState::Leaving => {

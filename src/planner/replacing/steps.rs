@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Due, Lost, Machine, machine, set_refuses};
+use super::{Due, Lost, Machine, machine};
 use crate::desired::DesiredPool;
-use crate::fields;
-use crate::object::{LABEL_GIVEN_UP, ObjectKey};
+use crate::object::LABEL_GIVEN_UP;
 use crate::observed::LiveObject;
+use crate::plan::Operation;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
-use crate::plan::{Operation, labels};
-use crate::planner::condemned::{self, Fate};
+use crate::planner::condemned;
 use crate::planner::draft::{PlanDraft, delete_id, join_id, ready_id, settled, update_id};
 use crate::planner::order::{self, PROMPT_SECONDS};
 use crate::planner::removal::{FREE_SECONDS, delete};
@@ -21,10 +20,6 @@ use crate::wording;
 /// Why all of it is done.
 const BECAUSE: &str = "its member is gone for good";
 
-/// How long the others may take to make anew what a member stored, in seconds: they copy from each other, and
-/// the largest claims take hours.
-const REFILL_SECONDS_MIN: u64 = 1800;
-
 /// Adds the steps by which a member is replaced. They come after the members that are made by the same plan
 /// are there; nobody restarts in it.
 pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
@@ -33,24 +28,18 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     else {
         return;
     };
-    if set_refuses(input, &lost).is_some() {
-        return;
-    }
+    plan.replaces = Some(lost.pod.name.clone());
     alone(input, plan, &lost);
     let before = those_to_come(input, plan, &lost);
-    let marked = mark(plan, &due);
+    let marked = mark(plan, &due, "true", BTreeSet::new());
     let before: BTreeSet<StepId> = before.into_iter().chain(marked).collect();
-    let told = given_up(input, plan, &lost, &due, &before);
-    let after = told.map_or(before, |told| [told].into());
-    let (gone, freed) = claim_and_pod(input, plan, (&lost, &due), &after);
+    let after = given_up(input, plan, (&lost, &due), before);
+    let gone = claim_and_pod(input, plan, (&lost, &due), after);
     comes_back(plan, &lost, gone);
     plan.note(format!(
         "{} comes back empty: what the others make anew stays with them, and it takes part in what comes.",
         lost.pod.name
     ));
-    if let Some((volume, live, claim)) = freed {
-        purge(plan, &lost, (&volume, live), &claim);
-    }
 }
 
 /// Refuses what would restart others, or make a set anew, while one is away.
@@ -104,22 +93,31 @@ fn those_to_come(input: &PlanInput<'_>, plan: &mut PlanDraft, lost: &Lost<'_>) -
     before
 }
 
-/// Marks the claim: whoever takes this up knows it from the one that comes after it.
-fn mark(plan: &mut PlanDraft, due: &Due<'_>) -> Option<StepId> {
+/// Marks the claim as far as it is not yet: whoever takes this up knows by it that this is the one that was lost
+/// (`true`), and that the database was told (`told`), which it does not say itself.
+fn mark(
+    plan: &mut PlanDraft,
+    due: &Due<'_>,
+    word: &str,
+    after: BTreeSet<StepId>,
+) -> Option<StepId> {
     let (claim, live) = due.claim.as_ref()?;
-    if live.label(LABEL_GIVEN_UP).is_some() || live.is_leaving() {
+    let has = live.label(LABEL_GIVEN_UP);
+    if has == Some(word) || has == Some(TOLD) || live.is_leaving() {
         return None;
     }
-    let labels = [(LABEL_GIVEN_UP.to_owned(), Some("true".to_owned()))].into();
-    let id = StepId(format!("mark/{claim}"));
-    let uid = live.uid().to_owned();
-    let (object, digest) = (claim.clone(), fields::digest(&labels::manifest(&labels), &live.value));
+    let labels = [(LABEL_GIVEN_UP.to_owned(), Some(word.to_owned()))].into();
+    let (id, title) = match word {
+        TOLD => ("told", format!("mark {claim}: the database was told")),
+        _ => ("mark", format!("mark {claim} as given up")),
+    };
+    let id = StepId(format!("{id}/{claim}"));
     let step = Step {
-        action: Action::Relabel { object: claim.clone(), uid: uid.clone(), labels },
-        title: format!("mark {claim} as given up"),
+        action: Action::Relabel { object: claim.clone(), uid: live.uid().to_owned(), labels },
+        title,
         because: BECAUSE.to_owned(),
-        expects: vec![Expect::Unchanged { object, uid, digest }],
-        after: BTreeSet::new(),
+        expects: Vec::new(),
+        after,
         until: Until::Said,
         limit_seconds: PROMPT_SECONDS,
         risk: Risk::None,
@@ -129,88 +127,80 @@ fn mark(plan: &mut PlanDraft, due: &Due<'_>) -> Option<StepId> {
     Some(id)
 }
 
-/// Has the database give the member up.
+/// What the mark of a claim says once the database was told.
+const TOLD: &str = "told";
+
+/// Has the database give the member up, and waits until it lists it no more; answers what comes last.
 fn given_up(
     input: &PlanInput<'_>,
     plan: &mut PlanDraft,
-    lost: &Lost<'_>,
-    due: &Due<'_>,
-    after: &BTreeSet<StepId>,
-) -> Option<StepId> {
-    let (statement, id, regions) = due.told.as_ref()?;
+    (lost, due): (&Lost<'_>, &Due<'_>),
+    mut before: BTreeSet<StepId>,
+) -> BTreeSet<StepId> {
+    let Some((statement, id, regions)) = due.told.as_ref() else { return before };
     let (pod, of, address) = (lost.pod.clone(), lost.name.to_owned(), lost.address.clone());
     let remade = match regions {
         0 => "it held no region".to_owned(),
         _ => format!("the others make its {} anew", wording::regions(*regions)),
     };
-    let step_id = StepId(format!("give-up/{pod}"));
+    let is_told = due.claim.as_ref().is_some_and(|(_, it)| it.label(LABEL_GIVEN_UP) == Some(TOLD));
+    if !is_told {
+        let (object, cluster, address) = (pod.clone(), of.clone(), address.clone());
+        let step_id = StepId(format!("give-up/{pod}"));
+        let step = Step {
+            action: Action::Say {
+                member: pod.clone(),
+                database: lost.cluster.database.clone(),
+                statement: statement.clone(),
+            },
+            title: format!(
+                "give up {} {}, {remade}: `{}`",
+                lost.pool.title, pod.name, statement.text
+            ),
+            because: BECAUSE.to_owned(),
+            expects: vec![Expect::Lost { object, cluster, address, id: *id }],
+            after: before,
+            until: Until::Said,
+            limit_seconds: PROMPT_SECONDS,
+            risk: Risk::None,
+            bytes: 0,
+        };
+        plan.step(step_id.clone(), step);
+        before = [step_id].into();
+        before = mark(plan, due, TOLD, before.clone()).map_or(before, |told| [told].into());
+    }
     let size = input.stack.clusters.get(&of).and_then(|it| it.pools.get(&lost.pool.name));
     let limit = leavers::drain_seconds(size.map_or(0, |pool| pool.size.bytes()));
-    let step = Step {
-        action: Action::Say {
-            member: pod.clone(),
-            database: lost.cluster.database.clone(),
-            statement: statement.clone(),
-        },
-        title: format!("give up {} {}, {remade}: `{}`", lost.pool.title, pod.name, statement.text),
-        because: BECAUSE.to_owned(),
-        expects: vec![Expect::Lost {
-            object: pod,
-            cluster: of.clone(),
-            address: address.clone(),
-            id: *id,
-        }],
-        after: after.clone(),
-        until: Until::Left { cluster: of, address, id: *id },
-        limit_seconds: limit.max(REFILL_SECONDS_MIN),
-        risk: Risk::None,
-        bytes: 0,
-    };
-    plan.step(step_id.clone(), step);
-    Some(step_id)
+    let title = format!("wait until the database lists {} {} no more", lost.pool.title, pod.name);
+    let until = Until::Left { cluster: of, address, id: *id };
+    let because = "until then it is one of its members";
+    let step_id = StepId(format!("given-up/{pod}"));
+    plan.step(step_id.clone(), Step::waiting(title, because, before, until, limit));
+    [step_id].into()
 }
 
-/// What is purged in the end: a volume, and the uid of the claim it was released by.
-type Freed<'a> = (ObjectKey, &'a LiveObject, String);
-
-/// The claim goes, then the pod that holds it back; answers the steps after which there is nothing left of
-/// them, and the volume to be purged then.
-fn claim_and_pod<'a>(
-    input: &PlanInput<'a>,
+/// The claim goes, then the pod that holds it back; answers what comes last of that.
+fn claim_and_pod(
+    input: &PlanInput<'_>,
     plan: &mut PlanDraft,
-    (lost, due): (&Lost<'a>, &Due<'a>),
-    after: &BTreeSet<StepId>,
-) -> (BTreeSet<StepId>, Option<Freed<'a>>) {
+    (lost, due): (&Lost<'_>, &Due<'_>),
+    mut gone: BTreeSet<StepId>,
+) -> BTreeSet<StepId> {
     let left = || Expect::Left {
         object: lost.pod.clone(),
         cluster: lost.name.to_owned(),
         address: lost.address.clone(),
     };
-    let (mut gone, mut freed) = (after.clone(), None);
     if let Some((claim, live)) = &due.claim {
-        let mut before = after.clone();
-        match condemned::fate(input, live) {
-            Fate::Purged(volume, volume_live) => {
-                let held = condemned::hold(input, plan, (claim, live), (volume, volume_live));
-                if let Some(step) = held.as_ref().and_then(|id| plan.steps.get_mut(id)) {
-                    step.after.clone_from(after);
-                    step.expects.push(left());
-                }
-                before.extend(held);
-                freed = Some((volume.clone(), volume_live, live.uid().to_owned()));
-            }
-            Fate::Kept(why) => condemned::keep_volume(input, plan, claim, live, why),
-            Fate::None => {}
-        }
+        condemned::keep_volume(input, plan, claim, live, "its tier says retain");
         if !live.is_leaving() {
-            delete(plan, claim, live, BECAUSE, before.clone(), Until::Said, PROMPT_SECONDS);
+            delete(plan, claim, live, BECAUSE, gone, Until::Said, PROMPT_SECONDS);
             if let Some(step) = plan.steps.get_mut(&delete_id(claim)) {
                 step.expects.extend(away(lost, due));
                 step.expects.push(left());
             }
-            before = [delete_id(claim)].into();
+            gone = [delete_id(claim)].into();
         }
-        gone = before;
     }
     // One that is nowhere holds no claim back, and takes the next one of its name.
     let holds = |pod: &&LiveObject| match machine(input, pod) {
@@ -229,7 +219,7 @@ fn claim_and_pod<'a>(
         plan.step(id.clone(), Step::waiting(title, BECAUSE, gone, until, FREE_SECONDS));
         gone = [id].into();
     }
-    (gone, freed)
+    gone
 }
 
 /// Its pod is still away, if it is there.
@@ -282,28 +272,4 @@ fn comes_back(plan: &mut PlanDraft, lost: &Lost<'_>, after: BTreeSet<StepId>) {
     let step = Step::waiting(title, because, after, until, order::limit(lost.pool));
     plan.step(ready_id(set), step);
     order::join(plan, lost.name, lost.pool, "an empty one joins in its place");
-}
-
-/// Has the driver delete the volume of the claim that is gone, once the member that comes is there.
-fn purge(
-    plan: &mut PlanDraft,
-    lost: &Lost<'_>,
-    (volume, live): (&ObjectKey, &LiveObject),
-    claim: &str,
-) {
-    let (uid, claim_uid) = (live.uid().to_owned(), claim.to_owned());
-    let belongs =
-        Expect::BelongsTo { object: volume.clone(), uid: uid.clone(), claim: claim_uid.clone() };
-    let step = Step {
-        action: Action::Purge { volume: volume.clone(), uid, claim: claim_uid },
-        title: format!("purge the volume {} had", lost.pod.name),
-        because: condemned::DELETED.to_owned(),
-        expects: vec![belongs],
-        after: [join_id(lost.name, &lost.pool.name)].into(),
-        until: Until::Gone { object: volume.clone() },
-        limit_seconds: FREE_SECONDS,
-        risk: Risk::Deletes,
-        bytes: condemned::bytes_of(live),
-    };
-    plan.step(StepId(format!("purge/{}", lost.claim())), step);
 }

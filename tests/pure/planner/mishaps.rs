@@ -326,7 +326,7 @@ pub(super) fn a_lost_member_was_given_up(sandbox: &Sandbox, stack: &Stack) {
     a_machine_gone_for_good(sandbox, stack);
     let plan = plan_for(sandbox, stack, Purpose::Apply, &LOST.map(str::to_owned));
     run_until(sandbox, &plan, |event| {
-        event.step.0 == "give-up/Pod/tsdb/history-data-1"
+        event.step.0 == "given-up/Pod/tsdb/history-data-1"
             && matches!(event.what, tsinfra::apply::event::What::Done { .. })
     });
 }
