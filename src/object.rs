@@ -44,7 +44,8 @@ pub const ANNOTATION_DATABASE: &str = "tsinfra.dev/database-id";
 /// Annotation of a claim: the database's own id of its member.
 pub const ANNOTATION_MEMBER: &str = "tsinfra.dev/member-id";
 
-/// Label: `true` on a claim whose member is gone for good, and is to have another.
+/// Label on a claim whose member is gone for good, and is to have another: `true`, and `told-ID` once the database
+/// was told to give up its member of that id.
 pub const LABEL_GIVEN_UP: &str = "tsinfra.dev/given-up";
 
 /// The provisioner of classes whose volumes are made by hand.

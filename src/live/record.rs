@@ -4,7 +4,6 @@ use crate::inventory::Inventory;
 use crate::live::errors::Trouble;
 use crate::live::perform::remove;
 use crate::live::request::{Link, asked};
-
 use crate::live::write::{Grace, Run, apply};
 use crate::world::Refused;
 

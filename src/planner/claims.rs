@@ -5,7 +5,7 @@ use db_engine::cluster::Role;
 use super::draft::PlanDraft;
 use super::{PlanInput, objects, orphans, teardown};
 use crate::desired::DesiredPool;
-use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
+use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 
 /// The claims of a pool that are there.
@@ -24,14 +24,14 @@ pub fn of_pool<'a>(input: &PlanInput<'a>, set: &ObjectKey) -> Vec<(&'a ObjectKey
 pub fn stale(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
         for pool in &cluster.pools {
-            strangers(input, plan, pool);
+            strangers(input, plan, name, pool);
             beyond_the_set(input, plan, name, pool);
         }
         founded_anew(input, plan, name);
     }
 }
 
-fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool) {
     for (key, claim) in of_pool(input, &pool.set) {
         if claim.label(LABEL_STACK) != Some(&input.stack.name) {
             plan.block(
@@ -43,6 +43,20 @@ fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
                 ),
                 "rename the pool, remove the claim once its data is not needed, or, if it is this \
                  pool's data, take it over with `tsinfra adopt`",
+            );
+        } else if let (Some(of), Some(other)) =
+            (claim.label(LABEL_CLUSTER), claim.label(LABEL_POOL))
+            && (of, other) != (cluster, pool.name.as_str())
+        {
+            let of = input.stack.pool_address(of, other);
+            plan.block(
+                key,
+                "stale-claim",
+                format!(
+                    "a {} would mount it, but it is of {of}, whose name is composed alike",
+                    pool.title
+                ),
+                "rename the pool, or remove the claim once its data is not needed",
             );
         }
     }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{PlanDraft, delete_id};
 use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, delete, keep, removed};
-use super::{PlanInput, claims, leavers, objects, retirement};
+use super::{PlanInput, claims, guards, leavers, objects, retirement};
 use crate::desired::{DesiredPool, labels};
-use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, Labels, ObjectKey};
+use crate::object::{
+    ANNOTATION_DATABASE, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, Labels, ObjectKey,
+};
 use crate::observed::LiveObject;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::volume::{condemned_with, is_held};
@@ -290,6 +292,11 @@ pub fn member_left(
     if !objects::is_ours(input.stack, input.observed, claim, live) || live.is_leaving() {
         return;
     }
+    if let Some(other) = of_another_database(input, live, &left) {
+        let why = format!("it says that it is of database {other}, which cannot be asked");
+        keep(plan, claim, live, &why);
+        return;
+    }
     let fate = fate(input, live);
     let (mut after, volume) = (after.clone(), volume_of(input, live));
     let expects = nobody_needs(input, claim, left);
@@ -332,6 +339,16 @@ pub fn member_left(
         let purge = Purge::of(claim.clone(), live.uid(), volume, volume_live);
         purge.of_a_leaver(plan, [delete_id(claim)].into(), expects);
     }
+}
+
+/// The database a claim says it is of, if it is not the one that says its member has left.
+fn of_another_database<'a>(
+    input: &PlanInput<'_>,
+    claim: &'a LiveObject,
+    left: &Expect,
+) -> Option<&'a str> {
+    let asked = guards::seen_id(input.observed, left.cluster()?)?;
+    claim.annotation(ANNOTATION_DATABASE).filter(|id| *id != asked && !asked.is_empty())
 }
 
 /// What every step relies on that takes from a member which has left: the database lists it no more, no

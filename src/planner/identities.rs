@@ -85,6 +85,7 @@ fn step(
             set: pool.set.clone(),
             stack: input.stack.name.clone(),
             database: cluster.database.clone(),
+            // The record may be of a cluster that is gone.
             known: guards::seen_id(input.observed, name).unwrap_or_default().to_owned(),
             claims,
         },
@@ -101,22 +102,21 @@ fn step(
     plan.step(StepId(format!("identify/{}", pool.set)), step);
 }
 
-/// Refuses claims that say they are of another database, or of another member than the one the database lists
-/// under that name: whoever starts on them wakes up with its data.
+/// The id of a cluster's database: by its own word, or the record's.
+fn known_id<'a>(input: &PlanInput<'a>, cluster: &str) -> Option<&'a str> {
+    let seen = guards::seen_id(input.observed, cluster).filter(|id| !id.is_empty());
+    let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(cluster));
+    let record = record.map(|record| record.cluster_id.as_str()).filter(|id| !id.is_empty());
+    seen.or(record)
+}
+
+/// Refuses claims that say they are of another database: whoever starts on them wakes up with its data.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
-        let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(name));
-        let view = match input.observed.databases.get(name) {
-            Some(DatabaseView::Seen(topology)) => Some(topology),
-            _ => None,
-        };
-        let known = view.map(|topology| topology.cluster_id.as_str());
-        let known = known.or_else(|| record.map(|record| record.cluster_id.as_str()));
+        let Some(known) = known_id(input, name) else { continue };
         for pool in &cluster.pools {
             for (claim, live) in claims::of_pool(input, &pool.set) {
-                if let Some(known) = known.filter(|id| !id.is_empty()) {
-                    of_another_database(plan, claim, live, known);
-                }
+                of_another_database(plan, claim, live, known);
             }
         }
     }

@@ -44,14 +44,15 @@ pub fn fixed(kind: Kind, path: &str) -> Option<(&'static str, &'static str)> {
     match kind {
         Kind::StatefulSet if within(".spec.volumeClaimTemplates") => Some((
             "a pool's claims are fixed when its StatefulSet is made",
-            "put `storage` back as it was; for other storage declare another pool",
+            "put `storage` back as it was; or declare another pool with it in place of this one, whose members \
+             then hand over to the new ones and leave",
         )),
         Kind::StatefulSet
             if within(".spec") && !STATEFUL_SET_MUTABLE.iter().any(|field| within(field)) =>
         {
             Some((
                 "this field is fixed when a StatefulSet is made",
-                "put it back as it was, or declare another pool",
+                "put it back as it was, or declare another pool in place of this one",
             ))
         }
         Kind::StorageClass

@@ -6,11 +6,12 @@ use db_engine::cluster::Role;
 use db_engine::drivers::driver;
 use db_engine::engine::{MemberState, Topology, TopologyMember, Unfit, host};
 use db_engine::statement::Statement;
+use serde_json::Value;
 
 use super::draft::{PlanDraft, ready_id};
 use super::{PlanInput, condemned, growth, order, orphans, retirement, teardown};
 use crate::desired::{DesiredPool, members};
-use crate::object::ObjectKey;
+use crate::object::{ObjectKey, at};
 use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
 use crate::plan::growth::bytes;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
@@ -76,7 +77,9 @@ impl<'a> Shrinking<'a> {
             None => return None,
         };
         let shrinking = Self::with(input, cluster, desired, has)?;
-        (has > desired.replicas()).then_some(shrinking)
+        // Of a pool that is to have none, all must have left, whatever its set says.
+        let has_to_go = has > desired.replicas() || retirement::is_retired(desired);
+        has_to_go.then_some(shrinking)
     }
 
     /// One that has this many members.
@@ -109,22 +112,64 @@ impl<'a> Shrinking<'a> {
             ));
         }
         let mut topology = match input.observed.databases.get(&self.cluster.name) {
-            Some(DatabaseView::Seen(topology)) => {
-                with_those_to_come(input, &self.cluster.name, topology)
-            }
+            Some(DatabaseView::Seen(topology)) => self.who_will_be_there(input, topology),
             Some(DatabaseView::Unreachable { why }) => return Err(self.unheard(why)),
             Some(DatabaseView::Absent) | None => return Err(self.unheard("no member is ready")),
         };
         let mut leavers = Vec::new();
         for ordinal in self.listed_above(input, &topology).into_iter().rev() {
-            if let Ok(ghost) = self.leaver(input, &mut topology, ordinal) {
-                leavers.push((ordinal, ghost));
+            match self.leaver(input, &mut topology, ordinal) {
+                Ok(ghost) => leavers.push((ordinal, ghost)),
+                Err(unfit) if retirement::is_retired(self.desired) => return Err(unfit),
+                Err(_) => {}
             }
         }
         for ordinal in (self.desired.replicas()..self.has).rev() {
             leavers.push((ordinal, self.leaver(input, &mut topology, ordinal)?));
         }
         Ok(leavers)
+    }
+
+    /// The members there will be when the first of them is told to leave. The end of a pool also waits for those
+    /// that are starting.
+    fn who_will_be_there(&self, input: &PlanInput<'_>, topology: &Topology) -> Topology {
+        let cluster = input.desired.clusters.get(&self.cluster.name);
+        let pools = cluster.into_iter().flat_map(|cluster| &cluster.pools);
+        let mut topology = with_those_to_come(input, pools, topology);
+        let Some(cluster) = cluster.filter(|_| retirement::is_retired(self.desired)) else {
+            return topology;
+        };
+        // Those of pools that leave before it are gone by then.
+        let retired = retirement::pools(input, &self.cluster.name, cluster);
+        let earlier = retired.iter().filter(|pool| pool.name < self.desired.name);
+        for pool in cluster.pools.iter().chain(earlier) {
+            let stays = |address: &String| {
+                let of_it = ordinal_of(address).filter(|ordinal| {
+                    *address == members::address(input.stack, &pool.set.name, *ordinal)
+                });
+                of_it.is_none_or(|ordinal| ordinal < pool.replicas())
+            };
+            topology.members.retain(|address, _| stays(address));
+        }
+        for pool in &cluster.pools {
+            for ordinal in (0..pool.replicas()).filter(|it| is_starting(input, pool, *it)) {
+                let address = members::address(input.stack, &pool.set.name, ordinal);
+                let unknown = topology.members.get_mut(&address);
+                if let Some(member) = unknown.filter(|it| it.state == MemberState::Unknown) {
+                    member.state = MemberState::Running;
+                }
+            }
+        }
+        topology
+    }
+
+    /// Whether the database lists all of its members: those that are left will be ready.
+    pub(super) fn all_are_listed(&self, input: &PlanInput<'_>) -> bool {
+        let view = input.observed.databases.get(&self.cluster.name);
+        let Some(DatabaseView::Seen(topology)) = view else { return false };
+        let set = &self.desired.set.name;
+        let addresses = (0..self.has).map(|it| members::address(input.stack, set, it));
+        addresses.into_iter().all(|address| topology.members.contains_key(&address))
     }
 
     /// Members the database lists that the set has no more, and that have no pod.
@@ -270,7 +315,7 @@ pub(super) fn leave_one_by_one(
     plan: &mut PlanDraft,
     shrinking: &Shrinking<'_>,
     (database, after): (&DatabaseScope, &BTreeSet<StepId>),
-    goes: impl Fn(&mut PlanDraft, (u32, &Leaver), BTreeSet<StepId>) -> StepId,
+    goes: impl Fn(&mut PlanDraft, (u32, &Leaver), BTreeSet<StepId>) -> BTreeSet<StepId>,
 ) -> BTreeSet<StepId> {
     let leavers = shrinking.leavers(input).unwrap_or_default();
     let mut before = after.clone();
@@ -289,8 +334,8 @@ pub(super) fn leave_one_by_one(
         }
         let gone = goes(plan, (*ordinal, leaver), after);
         let claim = shrinking.claim(*ordinal);
-        condemned::member_left(input, plan, &claim, shrinking.left(leaver), &[gone.clone()].into());
-        before = [gone].into();
+        condemned::member_left(input, plan, &claim, shrinking.left(leaver), &gone);
+        before = gone;
     }
     before
 }
@@ -365,14 +410,13 @@ fn drain(
 
 /// The members there will be when somebody is told to leave: that comes after all whom the same plan makes, or
 /// brings back with their StatefulSet, run in the database.
-pub(super) fn with_those_to_come(
+pub(super) fn with_those_to_come<'a>(
     input: &PlanInput<'_>,
-    cluster: &str,
+    pools: impl IntoIterator<Item = &'a DesiredPool>,
     topology: &Topology,
 ) -> Topology {
     let mut topology = topology.clone();
-    let pools = input.desired.clusters.get(cluster).into_iter();
-    for pool in pools.flat_map(|cluster| &cluster.pools) {
+    for pool in pools {
         let has = match input.observed.objects.get(&pool.set) {
             Some(live) => live.number("/spec/replicas").unwrap_or(0),
             None => i64::from(orphans::members(&orphans::of_set(input, &pool.set))),
@@ -389,6 +433,27 @@ pub(super) fn with_those_to_come(
         }
     }
     topology
+}
+
+/// Whether members of a pool are starting, and nothing is known that keeps them from it.
+pub(super) fn starts(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
+    (0..pool.replicas()).any(|ordinal| is_starting(input, pool, ordinal))
+}
+
+/// Whether a member is starting: it is on a machine, and no container of it has failed yet.
+fn is_starting(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> bool {
+    let pod = input.observed.objects.get(&ObjectKey::pod_of(&pool.set, ordinal));
+    let fails = |container: &Value| {
+        let restarts = container.get("restartCount").and_then(Value::as_i64).unwrap_or(0);
+        let waits = at(container, "/state/waiting/reason").and_then(Value::as_str);
+        let is_made = matches!(waits, None | Some("ContainerCreating" | "PodInitializing"));
+        restarts > 0 || !is_made
+    };
+    pod.is_some_and(|pod| {
+        let containers = at(&pod.value, "/status/containerStatuses").and_then(Value::as_array);
+        let failed = containers.into_iter().flatten().any(fails);
+        pod.text("/spec/nodeName").is_some() && !pod.is_ready() && !pod.is_leaving() && !failed
+    })
 }
 
 /// How long a member may take to hand over all that a claim of this size can hold, in seconds.

@@ -129,18 +129,21 @@ fn pool_steps(
         Some(change) if scale_in::steps(input, plan, (name, cluster), pool, &change, &after) => {}
         Some(change) => add(input, plan, &pool.set, &change, after, until, limit),
         None if is_rolled(input, pool) => return,
-        None => {
-            let members = count(pool.addresses.len(), pool.title);
-            let title = format!("wait for {members} of `{}` to be ready", pool.set.name);
-            let because = "what comes after needs them".to_owned();
-            let step = Step::waiting(title, because, after, until, limit);
-            plan.step(ready_id(&pool.set), step);
-        }
+        None => ready(plan, pool, after),
     }
     stuck::unblock(input, plan, pool, limit);
     if pool.role != Role::Control || can_be_asked(input, name, cluster) {
         join(plan, name, pool, "a pod that is ready is no member yet");
     }
+}
+
+/// Waits until all members of a pool are ready.
+pub(super) fn ready(plan: &mut PlanDraft, pool: &DesiredPool, after: BTreeSet<StepId>) {
+    let members = count(pool.addresses.len(), pool.title);
+    let title = format!("wait for {members} of `{}` to be ready", pool.set.name);
+    let until = Until::Rolled { object: pool.set.clone(), replicas: pool.replicas() };
+    let step = Step::waiting(title, "what comes after needs them", after, until, limit(pool));
+    plan.step(ready_id(&pool.set), step);
 }
 
 /// Whether somebody can be asked for a database's members: it has answered, or one that serves is ready

@@ -35,10 +35,16 @@ pub fn of_set<'a>(input: &PlanInput<'a>, set: &ObjectKey) -> Vec<(&'a ObjectKey,
     if input.observed.objects.contains_key(set) {
         return Vec::new();
     }
-    let pods = input
-        .observed
-        .pods_of(set)
-        .filter(|(_, pod)| is_left_alone(pod) && set_of(input, pod).as_ref() == Some(&set.name));
+    let declared = input.desired.pool_of(set);
+    // Names are composed: those of another pool may meet this one's.
+    let is_its = |pod: &LiveObject| {
+        declared.is_none_or(|(cluster, _, pool)| {
+            pod.label(LABEL_CLUSTER) == Some(cluster) && pod.label(LABEL_POOL) == Some(&pool.name)
+        })
+    };
+    let pods = input.observed.pods_of(set).filter(|(_, pod)| {
+        is_left_alone(pod) && is_its(pod) && set_of(input, pod).as_ref() == Some(&set.name)
+    });
     pods.collect()
 }
 

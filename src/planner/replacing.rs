@@ -9,6 +9,7 @@ use db_engine::cluster::Role;
 use db_engine::drivers::driver;
 use db_engine::engine::{MemberState, TopologyMember, Unfit};
 use db_engine::statement::Statement;
+use serde_json::Value;
 
 pub use steps::steps;
 
@@ -171,7 +172,7 @@ impl<'a> Lost<'a> {
                 let cluster = input.stack.clusters.get(self.name);
                 let cluster = cluster.ok_or_else(|| unheard("its cluster is not declared"))?;
                 let spec = members::spec(input.stack, cluster);
-                let there = leavers::with_those_to_come(input, self.name, topology);
+                let there = leavers::with_those_to_come(input, [self.pool], topology);
                 let statement = driver(cluster.engine).give_up(&spec, &there, &self.address)?;
                 Some((statement, member.id, member.regions))
             }
@@ -253,7 +254,12 @@ fn is_volume_gone(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     let volume = live.and_then(|live| live.text("/spec/volumeName"));
     let volume = volume.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
     let volume = volume.and_then(|volume| input.observed.objects.get(&volume));
-    let directory = volume.and_then(|volume| preparation::directory(&volume.value));
+    volume.is_some_and(|volume| is_on_a_machine_that_is_gone(input, &volume.value))
+}
+
+/// Whether a local volume is on a machine that is away, or not there any more.
+pub fn is_on_a_machine_that_is_gone(input: &PlanInput<'_>, volume: &Value) -> bool {
+    let directory = preparation::directory(volume);
     directory.is_some_and(|it| is_gone(input, |key, live| hostname(key, live) == it.node))
 }
 

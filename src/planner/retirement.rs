@@ -8,10 +8,10 @@ use db_engine::drivers::driver;
 
 use super::draft::{PlanDraft, delete_id, join_id, settled};
 use super::leavers::{Leaver, Shrinking, leave_one_by_one};
-use super::order::PROMPT_SECONDS;
+use super::order::{self, PROMPT_SECONDS};
 use super::removal::{delete, removed};
 use super::teardown::{STOP_SECONDS_MIN, is_control, stop_seconds};
-use super::{PlanInput, condemned, objects, orphans, scale_in};
+use super::{PlanInput, condemned, leavers, objects, orphans, scale_in};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -47,8 +47,14 @@ pub fn pools(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> Vec
 fn retired(input: &PlanInput<'_>, cluster: &str, pool: &str) -> Option<DesiredPool> {
     let name = Stack::pool_name(cluster, pool);
     let set = ObjectKey::within(Kind::StatefulSet, &input.stack.namespace, name);
+    // Names are composed, so that two pools may meet in one: `a-b` and `c`, `a` and `b-c`.
+    let is_anothers = |live: &LiveObject| {
+        !objects::is_ours(input.stack, input.observed, &set, live)
+            || live.label(LABEL_CLUSTER) != Some(cluster)
+            || live.label(LABEL_POOL) != Some(pool)
+    };
     let live = input.observed.objects.get(&set);
-    if live.is_some_and(|live| !objects::is_ours(input.stack, input.observed, &set, live)) {
+    if input.desired.pool_of(&set).is_some() || live.is_some_and(is_anothers) {
         return None;
     }
     let votes = |(_, pod): &(&ObjectKey, &LiveObject)| pod.label(LABEL_DOMAIN) == Some("control");
@@ -131,18 +137,25 @@ pub fn members_leave(
     if is_deferred(input, name, cluster) {
         return;
     }
+    let retired = pools(input, name, cluster);
     let mut after: BTreeSet<StepId> = BTreeSet::new();
     for pool in &cluster.pools {
-        after.extend(settled(&pool.set));
-        after.insert(join_id(name, &pool.name));
+        let (joins, ids) = (join_id(name, &pool.name), settled(&pool.set));
+        let is_awaited = ids.iter().any(|id| plan.steps.contains_key(id));
+        if !retired.is_empty() && !is_awaited && leavers::starts(input, pool) {
+            order::ready(plan, pool, BTreeSet::new());
+            order::join(plan, name, pool, "what the others store goes to them");
+        }
+        after.extend(ids);
+        after.insert(joins);
     }
-    for pool in pools(input, name, cluster) {
+    for pool in retired {
         let Some(shrinking) = Shrinking::of(input, name, &pool) else { continue };
-        let database = &cluster.database;
+        let (database, run) = (&cluster.database, shrinking.all_are_listed(input));
         let last =
             leave_one_by_one(input, plan, &shrinking, (database, &after), |plan, leaver, after| {
                 match shrinking.live {
-                    Some(live) => scale_down(plan, (&shrinking, live), leaver, after),
+                    Some(live) => [scale_down(plan, (&shrinking, live), run, leaver, after)].into(),
                     None => delete_pod(input, plan, &shrinking, leaver, after),
                 }
             });
@@ -154,6 +167,7 @@ pub fn members_leave(
 fn scale_down(
     plan: &mut PlanDraft,
     (shrinking, live): (&Shrinking<'_>, &LiveObject),
+    run: bool,
     (ordinal, leaver): (u32, &Leaver),
     after: BTreeSet<StepId>,
 ) -> StepId {
@@ -168,7 +182,11 @@ fn scale_down(
         because: BECAUSE.to_owned(),
         expects: vec![unchanged, shrinking.left(leaver)],
         after,
-        until: Until::Rolled { object: set.clone(), replicas: ordinal },
+        until: match run {
+            true => Until::Rolled { object: set.clone(), replicas: ordinal },
+            // Who never joined may never be ready.
+            false => Until::Gone { object: leaver.pod.clone() },
+        },
         limit_seconds: shrinking.desired.ready_within_seconds * u64::from(ordinal.max(1)),
         risk: Risk::None,
         bytes: 0,
@@ -184,17 +202,15 @@ fn delete_pod(
     shrinking: &Shrinking<'_>,
     (_, leaver): (u32, &Leaver),
     after: BTreeSet<StepId>,
-) -> StepId {
-    let id = delete_id(&leaver.pod);
-    if let Some(live) = input.observed.objects.get(&leaver.pod) {
-        let until = Until::Gone { object: leaver.pod.clone() };
-        delete(plan, &leaver.pod, live, BECAUSE, after, until, STOP_SECONDS_MIN);
-        if let Some(step) = plan.steps.get_mut(&id) {
-            let nobody_makes_it_anew = Expect::LetGo { object: shrinking.desired.set.clone() };
-            step.expects.extend([shrinking.left(leaver), nobody_makes_it_anew]);
-        }
+) -> BTreeSet<StepId> {
+    let Some(live) = input.observed.objects.get(&leaver.pod) else { return after };
+    let (id, until) = (delete_id(&leaver.pod), Until::Gone { object: leaver.pod.clone() });
+    delete(plan, &leaver.pod, live, BECAUSE, after, until, STOP_SECONDS_MIN);
+    if let Some(step) = plan.steps.get_mut(&id) {
+        let nobody_makes_it_anew = Expect::LetGo { object: shrinking.desired.set.clone() };
+        step.expects.extend([shrinking.left(leaver), nobody_makes_it_anew]);
     }
-    id
+    [id].into()
 }
 
 /// Takes down what is left of such pools once their members have left and their claims are gone.
@@ -218,7 +234,12 @@ fn set_and_service(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPo
         Expect::Left { object: pod, .. } => pod.set_of_pod().as_ref() == Some(set),
         _ => false,
     };
-    let of_members = plan.steps.iter().filter(|(_, step)| step.expects.iter().any(is_of_it));
+    let is_about = |step: &Step| {
+        let pod = step.action.object().filter(|object| object.kind == Kind::Pod);
+        pod.and_then(ObjectKey::set_of_pod).as_ref() == Some(set)
+            || step.expects.iter().any(is_of_it)
+    };
+    let of_members = plan.steps.iter().filter(|(_, step)| is_about(step));
     let mut after: BTreeSet<StepId> = of_members.map(|(id, _)| id.clone()).collect();
     if let Some(live) = input.observed.objects.get(set) {
         let until = Until::PodsGone { object: set.clone() };

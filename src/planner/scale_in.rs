@@ -68,7 +68,7 @@ pub fn steps(
         );
     }
     leave_one_by_one(input, plan, &shrinking, (&cluster.database, after), |plan, leaver, after| {
-        shrink(input, plan, (&shrinking, live), change, leaver, after)
+        [shrink(input, plan, (&shrinking, live), change, leaver, after)].into()
     });
     true
 }

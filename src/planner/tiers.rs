@@ -67,6 +67,8 @@ struct Room<'a> {
     /// Volumes whose claim is gone. They still hold its data: Kubernetes gives them to nobody, and a
     /// member that counts on one would wait for ever.
     released: Vec<&'a ObjectKey>,
+    /// Volumes on machines that do not run.
+    away: Vec<&'a ObjectKey>,
 }
 
 impl<'a> Room<'a> {
@@ -78,7 +80,7 @@ impl<'a> Room<'a> {
             key.kind == Kind::PersistentVolume
                 && labels::tier_of(&object.manifest) == Some(&tier.name)
         });
-        let (mut free, mut released) = (Vec::new(), Vec::new());
+        let (mut free, mut released, mut away) = (Vec::new(), Vec::new(), Vec::new());
         for (key, _) in of_tier {
             let live = input.observed.objects.get(key);
             match live.and_then(|live| Some((live, live.text("/status/phase")?))) {
@@ -92,10 +94,17 @@ impl<'a> Room<'a> {
                     claim => drop(claim.map(|claim| needed.remove(&claim))),
                 },
                 Some((_, "Released" | "Failed")) => released.push(key),
+                // Of those that are not made yet `directories` says it.
+                _ if live.is_some_and(|it| {
+                    replacing::is_on_a_machine_that_is_gone(input, &it.value)
+                }) =>
+                {
+                    away.push(key);
+                }
                 _ => free.push(key),
             }
         }
-        Self { is_new: needed.len() == all.len(), needed, free, released }
+        Self { is_new: needed.len() == all.len(), needed, free, released, away }
     }
 
     /// The released volumes that are made anew for the members that lack one: the first of those the user
@@ -129,6 +138,10 @@ impl<'a> Room<'a> {
             free => format!("{free} are free"),
         };
         let (why, help) = match self.released.is_empty() {
+            true if !self.away.is_empty() => (
+                format!("the machine of {} does not run", listed(&self.away)),
+                "bring the machine back, or add volumes to the tier".to_owned(),
+            ),
             true => ("the others are bound".to_owned(), "add volumes to the tier".to_owned()),
             false => (
                 format!("data of claims that are gone are still on {}", listed(&self.released)),

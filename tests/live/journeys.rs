@@ -204,13 +204,30 @@ fn refused(stage: &dyn Stage, told: &mut Transcript<'_>) {
         ("fewer ConfigNodes", "nodes = 3\n", "nodes = 1\n"),
         ("another size", "size = \"20Gi\"", "size = \"40Gi\""),
         ("more replicas", "data_replication = 2", "data_replication = 3"),
+        (
+            "another tier for the DataNodes",
+            "storage = { tier = \"disk\", size = \"20Gi\" }",
+            "storage = { tier = \"slow\", size = \"20Gi\" }",
+        ),
+        (
+            "a class that deletes, for a tier that keeps",
+            "[cluster.db]",
+            "[storage.kept]\nkind = \"csi\"\nclass = \"refused-disk\"\nreclaim = \"retain\"\n\n[cluster.db]",
+        ),
         ("splitting regions", "role = \"mixed\"", "role = \"mixed\"\nscale_out = \"split\""),
         ("another name for the ConfigNodes' pool", "pool.config]", "pool.voters]"),
     ];
     for (what, from, to) in changes {
         told.remark(what);
         assert!(stack.contains(from), "the stack has no `{from}`");
-        stage.write("changed.toml", &stack.replacen(from, to, 1));
+        let changed = stack.replacen(from, to, 1);
+        let slow = "[storage.slow]\nkind = \"csi\"\nprovisioner = \"csi.bed.tsinfra.dev\"\n\
+                    reclaim = \"delete\"\n\n[cluster.db]";
+        let changed = match to.contains("slow") {
+            true => changed.replacen("[cluster.db]", slow, 1),
+            false => changed,
+        };
+        stage.write("changed.toml", &changed);
         told.run(&["apply", "changed.toml", "--auto-approve"]);
     }
     told.run(&["plan", "--detailed-exitcode"]);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Due, Lost, Machine, machine};
+use super::{Due, Lost, Machine, Standing, machine};
 use crate::desired::DesiredPool;
-use crate::object::LABEL_GIVEN_UP;
+use crate::object::{Kind, LABEL_GIVEN_UP, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::Operation;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
@@ -14,7 +14,7 @@ use crate::planner::order::{self, PROMPT_SECONDS};
 use crate::planner::removal::{FREE_SECONDS, delete};
 use crate::planner::restarts::restarts_members;
 use crate::planner::teardown::STOP_SECONDS_MIN;
-use crate::planner::{PlanInput, leavers};
+use crate::planner::{PlanInput, leavers, objects};
 use crate::wording;
 
 /// Why all of it is done.
@@ -23,6 +23,7 @@ const BECAUSE: &str = "its member is gone for good";
 /// Adds the steps by which a member is replaced. They come after the members that are made by the same plan
 /// are there; nobody restarts in it.
 pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    take_marks_off(input, plan);
     let all = Lost::all(input).into_iter();
     let Some((lost, due)) = all.filter_map(|lost| lost.due(input).map(|due| (lost, due))).next()
     else {
@@ -40,6 +41,33 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         "{} comes back empty: what the others make anew stays with them, and it takes part in what comes.",
         lost.pod.name
     ));
+}
+
+/// Takes the mark off claims whose member lives after all: the next time it is lost it has to be told anew.
+fn take_marks_off(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (claim, live) in input.observed.of_kind(Kind::PersistentVolumeClaim) {
+        let pod = claim.set_of_claim().zip(claim.ordinal());
+        let pod = pod.map(|(set, ordinal)| ObjectKey::pod_of(&set, ordinal));
+        let lost = pod.and_then(|pod| Lost::of(input, pod));
+        let lives = lost.is_some_and(|lost| matches!(lost.standing(input), Ok(Standing::Lives)));
+        let ours = objects::is_ours(input.stack, input.observed, claim, live);
+        if live.label(LABEL_GIVEN_UP).is_some() && lives && ours && !live.is_leaving() {
+            let (object, uid) = (claim.clone(), live.uid().to_owned());
+            let labels = [(LABEL_GIVEN_UP.to_owned(), None)].into();
+            let step = Step {
+                action: Action::Relabel { object, uid, labels },
+                title: format!("take the mark off {claim}"),
+                because: "its member lives".to_owned(),
+                expects: Vec::new(),
+                after: BTreeSet::new(),
+                until: Until::Said,
+                limit_seconds: PROMPT_SECONDS,
+                risk: Risk::None,
+                bytes: 0,
+            };
+            plan.step(StepId(format!("unmark/{claim}")), step);
+        }
+    }
 }
 
 /// Refuses what would restart others, or make a set anew, while one is away.
@@ -94,7 +122,7 @@ fn those_to_come(input: &PlanInput<'_>, plan: &mut PlanDraft, lost: &Lost<'_>) -
 }
 
 /// Marks the claim as far as it is not yet: whoever takes this up knows by it that this is the one that was lost
-/// (`true`), and that the database was told (`told`), which it does not say itself.
+/// (`true`), and which member the database was told to give up (`told-ID`), which it does not say itself.
 fn mark(
     plan: &mut PlanDraft,
     due: &Due<'_>,
@@ -103,13 +131,14 @@ fn mark(
 ) -> Option<StepId> {
     let (claim, live) = due.claim.as_ref()?;
     let has = live.label(LABEL_GIVEN_UP);
-    if has == Some(word) || has == Some(TOLD) || live.is_leaving() {
+    let is_told = has.is_some_and(|it| it.starts_with(TOLD));
+    if has == Some(word) || is_told && word == "true" || live.is_leaving() {
         return None;
     }
     let labels = [(LABEL_GIVEN_UP.to_owned(), Some(word.to_owned()))].into();
     let (id, title) = match word {
-        TOLD => ("told", format!("mark {claim}: the database was told")),
-        _ => ("mark", format!("mark {claim} as given up")),
+        "true" => ("mark", format!("mark {claim} as given up")),
+        _ => ("told", format!("mark {claim}: the database was told")),
     };
     let id = StepId(format!("{id}/{claim}"));
     let step = Step {
@@ -127,8 +156,8 @@ fn mark(
     Some(id)
 }
 
-/// What the mark of a claim says once the database was told.
-const TOLD: &str = "told";
+/// How the mark of a claim begins once the database was told; what follows is the id of the member.
+const TOLD: &str = "told-";
 
 /// Has the database give the member up, and waits until it lists it no more; answers what comes last.
 fn given_up(
@@ -143,7 +172,8 @@ fn given_up(
         0 => "it held no region".to_owned(),
         _ => format!("the others make its {} anew", wording::regions(*regions)),
     };
-    let is_told = due.claim.as_ref().is_some_and(|(_, it)| it.label(LABEL_GIVEN_UP) == Some(TOLD));
+    let told = format!("{TOLD}{id}");
+    let is_told = due.claim.as_ref().is_some_and(|(_, it)| it.label(LABEL_GIVEN_UP) == Some(&told));
     if !is_told {
         let (object, cluster, address) = (pod.clone(), of.clone(), address.clone());
         let step_id = StepId(format!("give-up/{pod}"));
@@ -167,7 +197,7 @@ fn given_up(
         };
         plan.step(step_id.clone(), step);
         before = [step_id].into();
-        before = mark(plan, due, TOLD, before.clone()).map_or(before, |told| [told].into());
+        before = mark(plan, due, &told, before.clone()).map_or(before, |told| [told].into());
     }
     let size = input.stack.clusters.get(&of).and_then(|it| it.pools.get(&lost.pool.name));
     let limit = leavers::drain_seconds(size.map_or(0, |pool| pool.size.bytes()));

@@ -263,3 +263,68 @@ fn a_newcomer_is_not_given_up_and_one_that_has_run_may_be() {
     assert!(!goes(&newcomer) && newcomer.blocked.is_empty(), "{newcomer:#?}");
     assert!(newcomer.notes.iter().any(|note| note.contains("an empty one is coming up")));
 }
+
+/// Volumes of machines that do not run are nobody's.
+#[test]
+fn a_volume_on_a_machine_that_is_gone_is_no_room() {
+    let world = with_one_lost();
+    let with_the_spare_on_a_machine = |ready: &'static str| {
+        replacement(&world, move |seen| {
+            let volume = |node: &str| {
+                ObjectKey::global(Kind::PersistentVolume, format!("plant-ssd-{node}-a47263c1"))
+            };
+            let text = seen.objects[&volume("worker-2")].value.to_string();
+            let mut spare: Value = text.replace("worker-2", "worker-4").parse().unwrap();
+            spare["status"]["phase"] = json!("Available");
+            spare["spec"]["claimRef"].take();
+            seen.objects.insert(volume("worker-4"), LiveObject::of(spare));
+            let machine = ObjectKey::global(Kind::Node, "worker-4");
+            value(seen, &machine)["status"]["conditions"] =
+                json!([{ "type": "Ready", "status": ready }]);
+        })
+    };
+    assert_eq!(rules(&with_the_spare_on_a_machine("True")), []);
+    let gone = with_the_spare_on_a_machine("Unknown");
+    assert_eq!(rules(&gone), [("volumes", "storage.ssd")]);
+    assert!(gone.blocked[0].reason.contains("worker-4"), "{:?}", gone.blocked);
+}
+
+/// What the database was told is of one member; the mark comes off when it lives after all.
+#[test]
+fn a_mark_is_of_one_member_and_comes_off_when_it_lives() {
+    let world = with_one_lost();
+    let marked = |word: &'static str| {
+        replacement(&world, move |seen| {
+            value(seen, &claim())["metadata"]["labels"]["tsinfra.dev/given-up"] = json!(word);
+        })
+    };
+    let told = |plan: &Plan| plan.steps.contains_key(&id("give-up/Pod/tsdb/history-data-1"));
+    let listed = block_on(survey::look(&world, &stack(SPARE), Purpose::Apply)).unwrap();
+    let mut seen = listed.observed;
+    let now: &'static str = format!("told-{}", member(&mut seen, "history-data-1").id).leak();
+    assert!(!told(&marked(now)), "it was told");
+    assert!(told(&marked("told-77")), "another one was");
+    assert!(told(&marked("true")));
+    let (world, asked) = (sandbox(), stack(BEFORE));
+    apply_all(&world, &asked);
+    let alive = plan_of(&world, &asked, Purpose::Apply, |seen| {
+        value(seen, &claim())["metadata"]["labels"]["tsinfra.dev/given-up"] = json!("true");
+    });
+    assert_eq!(alive.steps.keys().collect::<Vec<_>>(), [&id(&format!("unmark/{}", claim()))]);
+}
+
+/// Who makes room is waited for, so that only those count who come to the same pool.
+#[test]
+fn members_to_come_to_another_pool_are_no_room() {
+    let [before, _] = ONE_MORE.map(stack);
+    let world = sandbox();
+    apply_all(&world, &before);
+    let pool = "\n[storage.cloud]\nkind = \"csi\"\nprovisioner = \"sandbox.tsinfra.dev\"\nreclaim = \"delete\"\n\
+                [cluster.history.pool.more]\nrole = \"mixed\"\nnodes = 1\n\
+                storage = { tier = \"cloud\", size = \"20Gi\" }\n";
+    let [text, _] = ONE_MORE;
+    let asked = stack(&(text.to_owned() + pool));
+    a_machine_gone_for_good(&world, &asked);
+    let plan = plan_with(&world, &asked, Purpose::Apply, &LOST, |_| ());
+    assert!(rules(&plan).contains(&("replace", "cluster.history.pool.data")), "{:?}", plan.blocked);
+}

@@ -97,6 +97,28 @@ fn a_member_without_a_pod_that_holds_nothing_is_removed_before_the_next_leaves()
     assert!(next.after.contains(&id("drain/Pod/tsdb/history-warm-1")), "{next:#?}");
 }
 
+/// Who takes over and is only starting is waited for; who has failed is not.
+#[test]
+fn a_pool_ends_once_those_that_are_starting_run() {
+    let [before, after] = EXCHANGED.map(stack);
+    let world = sandbox();
+    apply_all(&world, &before);
+    let first = plan(&world, &after);
+    run_until(&world, &first, |event| event.step.0 == "create/StatefulSet/tsdb/history-fast");
+    rest(&world, 5);
+    let again = plan(&world, &after);
+    assert_eq!(again.blocked, vec![]);
+    let drain = &again.steps[&id("drain/Pod/tsdb/history-data-2")];
+    assert!(drain.after.contains(&id("join/history/fast")), "{:#?}", again.steps.keys());
+    let failed = plan_of(&world, &after, Purpose::Apply, |seen| {
+        lost(seen, "history-fast-0", 0);
+        let pod = value(seen, &within(Kind::Pod, "history-fast-0"));
+        pod["status"]["containerStatuses"][0]["restartCount"] = json!(3);
+        pod["status"]["conditions"] = json!([]);
+    });
+    assert_eq!(rules(&failed), [("scale-in", "cluster.history.pool.data")]);
+}
+
 /// Nobody leaves whose data would be lost, nor is a set that somebody deletes waited for in vain.
 #[test]
 fn a_pool_stays_while_its_members_cannot_leave() {
@@ -209,4 +231,102 @@ fn a_volume_of_a_tier_that_keeps_never_goes_with_its_claim() {
         }
     });
     assert!(!plan.steps.contains_key(&claim), "{:#?}", plan.steps);
+}
+
+/// Names are composed: what is left of `a-b` and `c` is none of `a` and `b-c`, which is there under that name.
+#[test]
+fn a_pool_whose_composed_name_is_another_s_takes_nothing_of_it() {
+    let pool = |name: &str, nodes: u32| {
+        format!(
+            "\n[cluster.history.pool.{name}]\nrole = \"mixed\"\nnodes = {nodes}\n\
+             storage = {{ tier = \"cloud\", size = \"20Gi\" }}\n"
+        )
+    };
+    let asked = stack(&(ONE_POOL.to_owned() + &pool("b-c", 2)));
+    let world = sandbox();
+    apply_all(&world, &asked);
+    let left = plan_of(&world, &asked, Purpose::Apply, |seen| {
+        let claim = within(Kind::PersistentVolumeClaim, "data-history-b-c-0");
+        let mut other = seen.objects[&claim].value.as_ref().clone();
+        other["metadata"]["labels"]["tsinfra.dev/cluster"] = json!("history-b");
+        other["metadata"]["labels"]["tsinfra.dev/pool"] = json!("c");
+        seen.objects.insert(claim, LiveObject::of(other));
+    });
+    assert!(left.steps.is_empty(), "{:#?}", left.steps);
+    assert_eq!(rules(&left), [("stale-claim", "PersistentVolumeClaim/tsdb/data-history-b-c-0")]);
+    // Within one cluster, too: its own set is never taken for one of a pool that is gone.
+    let within_one = plan_of(&world, &asked, Purpose::Apply, |seen| {
+        let volume = ObjectKey::global(Kind::PersistentVolume, "left");
+        let labels = json!({
+            "tsinfra.dev/stack": "plant", "tsinfra.dev/cluster": "history", "tsinfra.dev/pool": "b-c-d",
+        });
+        let annotations = json!({ "tsinfra.dev/condemned-with": "u" });
+        let left =
+            json!({ "metadata": { "name": "left", "labels": labels, "annotations": annotations } });
+        seen.objects.insert(volume, LiveObject::of(left));
+    });
+    assert!(!within_one.steps.keys().any(|id| id.0.contains("shrink")), "{:#?}", within_one.steps);
+}
+
+/// A set that somebody has scaled to nothing says nothing of its members: the database does.
+#[test]
+fn a_set_without_members_goes_only_when_the_database_lists_none_of_it() {
+    let world = two_pools();
+    let emptied = |seen: &mut Observed| {
+        value(seen, &set())["spec"]["replicas"] = json!(0);
+        let is_of_it =
+            |key: &ObjectKey| key.kind == Kind::Pod && key.name.starts_with("history-warm");
+        seen.objects.retain(|key, _| !is_of_it(key));
+    };
+    let refused = ("scale-in", "cluster.history.pool.warm");
+    let listed = without(&world, |seen| {
+        emptied(seen);
+        lost(seen, "history-warm-0", 2);
+        lost(seen, "history-warm-1", 2);
+    });
+    assert_eq!(rules(&listed), [refused]);
+    assert!(!listed.steps.keys().any(|id| id.0.starts_with("delete/StatefulSet")));
+    let silent = without(&world, |seen| {
+        emptied(seen);
+        let why = "no route".to_owned();
+        seen.databases.insert("history".to_owned(), DatabaseView::Unreachable { why });
+    });
+    assert_eq!(rules(&silent), [refused]);
+    let empty = without(&world, |seen| {
+        emptied(seen);
+        lost(seen, "history-warm-1", 0);
+        if let Some(DatabaseView::Seen(topology)) = seen.databases.get_mut("history") {
+            topology.members.retain(|address, _| !address.starts_with("history-warm-0"));
+        }
+    });
+    assert_eq!(empty.blocked, vec![]);
+    let goes = &empty.steps[&id("delete/StatefulSet/tsdb/history-warm")];
+    assert!(goes.after.contains(&id("drain/Pod/tsdb/history-warm-1")), "{goes:#?}");
+}
+
+/// Members that never joined are never ready, and are not waited for.
+#[test]
+fn a_pool_that_never_came_up_ends_in_one_run() {
+    let world = two_pools();
+    let plan = without(&world, |seen| {
+        if let Some(DatabaseView::Seen(topology)) = seen.databases.get_mut("history") {
+            topology.members.retain(|address, _| !address.starts_with("history-warm"));
+        }
+    });
+    let shrinks = &plan.steps[&id("shrink/StatefulSet/tsdb/history-warm/1")];
+    let pod = within(Kind::Pod, "history-warm-1");
+    assert_eq!(shrinks.until, tsinfra::plan::step::Until::Gone { object: pod }, "{shrinks:#?}");
+}
+
+/// Whose members have left is for their own database to say.
+#[test]
+fn a_claim_of_another_database_is_kept() {
+    let world = two_pools();
+    let claim = within(Kind::PersistentVolumeClaim, "data-history-warm-1");
+    let plan = without(&world, |seen| {
+        value(seen, &claim)["metadata"]["annotations"]["tsinfra.dev/database-id"] =
+            json!("another");
+    });
+    assert!(!plan.steps.contains_key(&id(&format!("delete/{claim}"))), "{:#?}", plan.steps.keys());
+    assert!(plan.steps.contains_key(&id("shrink/StatefulSet/tsdb/history-warm/1")));
 }
