@@ -195,8 +195,9 @@ pub(super) async fn converge(scene: &Scene, trial: &Trial<'_>, executor: &impl E
 }
 
 /// Refusals that are the right end of what somebody else did: what was scaled up by hand is not drained yet, and
-/// has the volume another one needs; a member whose set was taken away is replaced only once that is back; a
-/// Service that is another's now is left to them, and another database is looked at by people.
+/// has the volume another one needs; a member whose set was taken away is replaced only once that is back; a pool
+/// that ends and whose set was deleted with its members is put back first; a Service that is another's now is
+/// left to them, and another database is looked at by people.
 fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
     trial.faults.values().any(|fault| {
         matches!(
@@ -204,6 +205,7 @@ fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
             (Fault::Autoscaled | Fault::Scaled, "scale-in" | "stale-claim")
                 | (Fault::Autoscaled, "volumes")
                 | (Fault::SetDeleted | Fault::SetOrphaned, "replace")
+                | (Fault::SetDeleted, "kept-claims")
                 | (Fault::ServiceReplaced, "foreign")
                 | (Fault::AnotherDatabase, "identity" | "stale-claim")
         )
