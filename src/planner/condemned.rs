@@ -45,6 +45,11 @@ pub fn claims_down(
     let claims = || cluster.iter().filter(|(key, _)| key.kind == Kind::PersistentVolumeClaim);
     let mut purges = Vec::new();
     for (key, live) in claims() {
+        if let Some(other) = of_another_database(input, live) {
+            let why = format!("it says that it is of database {other}");
+            keep(plan, key, live, &why);
+            continue;
+        }
         match fate(input, live) {
             Fate::Kept(why) => {
                 keep(plan, key, live, why);
@@ -292,7 +297,7 @@ pub fn member_left(
     if !objects::is_ours(input.stack, input.observed, claim, live) || live.is_leaving() {
         return;
     }
-    if let Some(other) = of_another_database(input, live, &left) {
+    if let Some(other) = of_another_database(input, live) {
         let why = format!("it says that it is of database {other}, which cannot be asked");
         keep(plan, claim, live, &why);
         return;
@@ -341,14 +346,10 @@ pub fn member_left(
     }
 }
 
-/// The database a claim says it is of, if it is not the one that says its member has left.
-fn of_another_database<'a>(
-    input: &PlanInput<'_>,
-    claim: &'a LiveObject,
-    left: &Expect,
-) -> Option<&'a str> {
-    let asked = guards::seen_id(input.observed, left.cluster()?)?;
-    claim.annotation(ANNOTATION_DATABASE).filter(|id| *id != asked && !asked.is_empty())
+/// The database a claim says it is of, if it is not the one of its cluster.
+fn of_another_database<'a>(input: &PlanInput<'_>, claim: &'a LiveObject) -> Option<&'a str> {
+    let known = guards::known_id(input, claim.label(LABEL_CLUSTER)?)?;
+    claim.annotation(ANNOTATION_DATABASE).filter(|id| *id != known)
 }
 
 /// What every step relies on that takes from a member which has left: the database lists it no more, no

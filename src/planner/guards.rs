@@ -20,6 +20,14 @@ pub fn seen_id<'a>(observed: &'a Observed, cluster: &str) -> Option<&'a str> {
     }
 }
 
+/// The id of a cluster's database: by its own word, or the record's.
+pub fn known_id<'a>(input: &PlanInput<'a>, cluster: &str) -> Option<&'a str> {
+    let seen = seen_id(input.observed, cluster).filter(|id| !id.is_empty());
+    let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(cluster));
+    let record = record.map(|record| record.cluster_id.as_str()).filter(|id| !id.is_empty());
+    seen.or(record)
+}
+
 /// A database that answers under another id than the one remembered is another database: an
 /// emptied first member can found a second cluster in the place of the first (rule 10).
 pub fn identity(input: &PlanInput<'_>, plan: &mut PlanDraft) {

@@ -102,18 +102,10 @@ fn step(
     plan.step(StepId(format!("identify/{}", pool.set)), step);
 }
 
-/// The id of a cluster's database: by its own word, or the record's.
-fn known_id<'a>(input: &PlanInput<'a>, cluster: &str) -> Option<&'a str> {
-    let seen = guards::seen_id(input.observed, cluster).filter(|id| !id.is_empty());
-    let record = input.observed.inventory.as_ref().and_then(|all| all.clusters.get(cluster));
-    let record = record.map(|record| record.cluster_id.as_str()).filter(|id| !id.is_empty());
-    seen.or(record)
-}
-
 /// Refuses claims that say they are of another database: whoever starts on them wakes up with its data.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
-        let Some(known) = known_id(input, name) else { continue };
+        let Some(known) = guards::known_id(input, name) else { continue };
         for pool in &cluster.pools {
             for (claim, live) in claims::of_pool(input, &pool.set) {
                 of_another_database(plan, claim, live, known);
@@ -130,7 +122,8 @@ fn of_another_database(plan: &mut PlanDraft, claim: &ObjectKey, live: &LiveObjec
             claim,
             "stale-claim",
             format!("it says that it is of member {member} of database {other}, not of {known}"),
-            "rename the pool, or remove the claim once its data is not needed",
+            "if that is wrong, mend its annotation tsinfra.dev/database-id; else rename the pool, or remove the \
+             claim once its data is not needed",
         );
     }
 }

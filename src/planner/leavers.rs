@@ -118,7 +118,7 @@ impl<'a> Shrinking<'a> {
         };
         let mut leavers = Vec::new();
         for ordinal in self.listed_above(input, &topology).into_iter().rev() {
-            match self.leaver(input, &mut topology, ordinal) {
+            match self.ghost(input, &mut topology, ordinal) {
                 Ok(ghost) => leavers.push((ordinal, ghost)),
                 Err(unfit) if retirement::is_retired(self.desired) => return Err(unfit),
                 Err(_) => {}
@@ -172,14 +172,37 @@ impl<'a> Shrinking<'a> {
         addresses.into_iter().all(|address| topology.members.contains_key(&address))
     }
 
-    /// Members the database lists that the set has no more, and that have no pod.
+    /// Members the database lists that the set has no more.
     fn listed_above(&self, input: &PlanInput<'_>, topology: &Topology) -> BTreeSet<u32> {
         let set = &self.desired.set;
         let ordinals = topology.members.keys().filter_map(|address| {
             let ordinal = ordinal_of(address).filter(|ordinal| *ordinal >= self.has)?;
             (*address == members::address(input.stack, &set.name, ordinal)).then_some(ordinal)
         });
-        ordinals.filter(|it| !input.observed.objects.contains_key(&self.pod(*it))).collect()
+        ordinals.collect()
+    }
+
+    /// One of those: it can only be taken off the list, once it has stopped and the database knows.
+    fn ghost(
+        &self,
+        input: &PlanInput<'_>,
+        topology: &mut Topology,
+        ordinal: u32,
+    ) -> Result<Leaver, Unfit> {
+        let pod = self.pod(ordinal);
+        let address = members::address(input.stack, &self.desired.set.name, ordinal);
+        let runs =
+            topology.members.get(&address).is_some_and(|it| it.state == MemberState::Running);
+        if runs || input.observed.objects.contains_key(&pod) {
+            return Err(Unfit::new(
+                format!("{} is ended, and has not left the database", pod.name),
+                format!(
+                    "give its StatefulSet its members back, or {}; else wait until the database has noticed",
+                    self.stay
+                ),
+            ));
+        }
+        self.leaver(input, topology, ordinal)
     }
 
     fn unheard(&self, why: &str) -> Unfit {

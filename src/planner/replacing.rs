@@ -157,6 +157,8 @@ impl<'a> Lost<'a> {
             Some(member) if is_ready && member.state == MemberState::Running => {
                 return Ok(Standing::Lives);
             }
+            // It was given up, and what runs there is none of the database's any more.
+            None if is_ready && live.is_some_and(|it| it.label(LABEL_GIVEN_UP).is_some()) => {}
             _ if is_ready => {
                 let why = "its pod is ready, though the database does not say that it runs";
                 return Err(Unfit::new(why, "see `tsinfra status`: it may only take its time"));

@@ -11,7 +11,7 @@ use super::leavers::{Leaver, Shrinking, leave_one_by_one};
 use super::order::{self, PROMPT_SECONDS};
 use super::removal::{delete, removed};
 use super::teardown::{STOP_SECONDS_MIN, is_control, stop_seconds};
-use super::{PlanInput, condemned, leavers, objects, orphans, scale_in};
+use super::{PlanInput, condemned, guards, leavers, objects, orphans, scale_in};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_DOMAIN, LABEL_POOL, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -105,9 +105,14 @@ fn is_deferred(input: &PlanInput<'_>, name: &str, cluster: &DesiredCluster) -> b
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (name, cluster) in &input.desired.clusters {
         let pools = pools(input, name, cluster);
-        for pool in pools.iter().filter(|pool| is_there(input, &pool.set)) {
+        for pool in &pools {
             let live = input.observed.objects.get(&pool.set);
-            if live.is_some_and(LiveObject::is_leaving) {
+            if !is_there(input, &pool.set) {
+                // Members that were ended with their set, and have not left.
+                if guards::seen_id(input.observed, name).is_some() {
+                    scale_in::check(input, plan, name, pool);
+                }
+            } else if live.is_some_and(LiveObject::is_leaving) {
                 let help = "wait until it is gone, then plan again";
                 plan.block(&pool.set, "leaving", "it is being deleted", help);
             } else if is_deferred(input, name, cluster) && pool.role != Role::Control {

@@ -38,7 +38,7 @@ pub fn check(
         let address = input.stack.pool_address(cluster, &pool.name);
         let (has, wanted) = (count(shrinking.has as usize, "member"), pool.replicas());
         let reason = match retirement::is_retired(pool) {
-            true => format!("it has {has} and the stack no longer declares it: {reason}"),
+            true => format!("the stack no longer declares it: {reason}"),
             false => format!("it has {has} and the stack asks for {wanted}: {reason}"),
         };
         plan.block(address, "scale-in", reason, help);

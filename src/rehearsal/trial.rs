@@ -205,7 +205,7 @@ fn is_honest_end(trial: &Trial<'_>, rule: &str) -> bool {
             (Fault::Autoscaled | Fault::Scaled, "scale-in" | "stale-claim")
                 | (Fault::Autoscaled, "volumes")
                 | (Fault::SetDeleted | Fault::SetOrphaned, "replace")
-                | (Fault::SetDeleted, "kept-claims")
+                | (Fault::SetDeleted, "kept-claims" | "scale-in")
                 | (Fault::ServiceReplaced, "foreign")
                 | (Fault::AnotherDatabase, "identity" | "stale-claim")
         )

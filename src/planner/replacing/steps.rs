@@ -254,7 +254,7 @@ fn claim_and_pod(
 
 /// Its pod is still away, if it is there.
 fn away(lost: &Lost<'_>, due: &Due<'_>) -> Option<Expect> {
-    let uid = due.pod?.uid().to_owned();
+    let uid = due.pod.filter(|pod| !pod.is_ready())?.uid().to_owned();
     Some(Expect::Away { object: lost.pod.clone(), uid })
 }
 
@@ -281,7 +281,11 @@ fn pod_goes(
         action,
         title,
         because: BECAUSE.to_owned(),
-        expects: vec![Expect::Away { object: pod.clone(), uid: uid.clone() }, left],
+        expects: (!live.is_ready())
+            .then(|| Expect::Away { object: pod.clone(), uid: uid.clone() })
+            .into_iter()
+            .chain([left])
+            .collect(),
         after: after.clone(),
         until: Until::Renewed { object: pod.clone(), uid },
         limit_seconds: STOP_SECONDS_MIN,

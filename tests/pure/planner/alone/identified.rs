@@ -69,6 +69,19 @@ fn a_claim_of_another_database_is_refused() {
     assert_eq!(rules(&silent), [refused]);
 }
 
+/// Nor is what it has purged with the stack, though its tier says delete.
+#[test]
+fn a_claim_of_another_database_is_kept_by_a_destroy() {
+    let (world, asked) = applied();
+    let key = claim("data-history-data-0");
+    let goes = |plan: &Plan| plan.steps.keys().any(|id| id.0.contains(&key.to_string()));
+    assert!(goes(&plan_of(&world, &asked, Purpose::Destroy, |_| ())));
+    let plan = plan_of(&world, &asked, Purpose::Destroy, |seen| {
+        value(seen, &key)["metadata"]["annotations"][ANNOTATION_DATABASE] = json!("another");
+    });
+    assert!(!goes(&plan), "{:#?}", plan.steps.keys());
+}
+
 /// Nothing is written over what another database has written, nor on claims of others, nor by one that is
 /// not the one it was.
 #[test]

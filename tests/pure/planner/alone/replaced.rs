@@ -328,3 +328,19 @@ fn members_to_come_to_another_pool_are_no_room() {
     let plan = plan_with(&world, &asked, Purpose::Apply, &LOST, |_| ());
     assert!(rules(&plan).contains(&("replace", "cluster.history.pool.data")), "{:?}", plan.blocked);
 }
+
+/// What runs on once the database has given it up, as behind a cut line, is none of its members.
+#[test]
+fn who_was_given_up_and_runs_again_is_replaced_all_the_same() {
+    let world = sandbox();
+    apply_all(&world, &stack(BEFORE));
+    a_lost_member_was_given_up(&world, &stack(SPARE));
+    let back = replacement(&world, |seen| {
+        let pod = value(seen, &pod());
+        pod["spec"]["nodeName"] = json!("worker-3");
+        pod["status"]["conditions"] = json!([{ "type": "Ready", "status": "True" }]);
+    });
+    assert_eq!(back.blocked, vec![]);
+    let goes = &back.steps[&id("delete/Pod/tsdb/history-data-1")];
+    assert!(goes.expects.iter().any(|one| matches!(one, Expect::Left { .. })), "{goes:#?}");
+}

@@ -292,6 +292,18 @@ fn a_set_without_members_goes_only_when_the_database_lists_none_of_it() {
         seen.databases.insert("history".to_owned(), DatabaseView::Unreachable { why });
     });
     assert_eq!(rules(&silent), [refused]);
+    // Ended by that, and not yet gone, or the database has not noticed.
+    let stopping = without(&world, |seen| value(seen, &set())["spec"]["replicas"] = json!(0));
+    assert_eq!(rules(&stopping), [refused]);
+    assert_eq!(rules(&without(&world, emptied)), [refused]);
+    let one = without(&world, |seen| value(seen, &set())["spec"]["replicas"] = json!(1));
+    assert_eq!(rules(&one), [refused]);
+    let set_and_pods_gone = without(&world, |seen| {
+        emptied(seen);
+        seen.objects.remove(&set());
+        lost(seen, "history-warm-0", 2);
+    });
+    assert_eq!(rules(&set_and_pods_gone), [refused]);
     let empty = without(&world, |seen| {
         emptied(seen);
         lost(seen, "history-warm-1", 0);
