@@ -410,22 +410,18 @@ fn above(input: &PlanInput<'_>, pool: &DesiredPool, claim: &ObjectKey) -> Option
 /// Tells of volumes that an interrupted end of a cluster has left, while the cluster is declared.
 pub fn tell_left(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     let mut left: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    let mut retired: BTreeMap<&str, Vec<DesiredPool>> = BTreeMap::new();
     for (_, live) in super::objects::owned(input).filter(|(key, live)| is_condemned(key, live)) {
         let Some(cluster) = live.label(LABEL_CLUSTER) else { continue };
-        let declared = input.desired.clusters.contains_key(cluster);
         let lives = |claim: &ObjectKey, uid: &str| {
             input.observed.objects.get(claim).is_some_and(|live| live.uid() == uid)
         };
-        let desired = input.desired.clusters.get(cluster);
-        let retired = desired.map(|desired| retirement::pools(input, cluster, desired));
-        let is_of_a_leaver = |claim: &ObjectKey| {
-            let declared = desired.into_iter().flat_map(|desired| &desired.pools);
-            let mut pools = declared.chain(retired.iter().flatten());
-            pools.any(|pool| above(input, pool, claim).is_some())
-        };
-        if let (true, Some((claim, uid))) = (declared, released_claim(live))
-            && !is_of_a_leaver(&claim)
-        {
+        let Some(desired) = input.desired.clusters.get(cluster) else { continue };
+        let Some((claim, uid)) = released_claim(live) else { continue };
+        let retired =
+            retired.entry(cluster).or_insert_with(|| retirement::pools(input, cluster, desired));
+        let mut pools = desired.pools.iter().chain(&*retired);
+        if !pools.any(|pool| above(input, pool, &claim).is_some()) {
             *left.entry((cluster, lives(&claim, uid))).or_default() += 1;
         }
     }

@@ -45,13 +45,14 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 
 /// Takes the mark off claims whose member lives after all: the next time it is lost it has to be told anew.
 fn take_marks_off(input: &PlanInput<'_>, plan: &mut PlanDraft) {
-    for (claim, live) in input.observed.of_kind(Kind::PersistentVolumeClaim) {
+    let claims = input.observed.of_kind(Kind::PersistentVolumeClaim);
+    for (claim, live) in claims.filter(|(_, live)| live.label(LABEL_GIVEN_UP).is_some()) {
         let pod = claim.set_of_claim().zip(claim.ordinal());
         let pod = pod.map(|(set, ordinal)| ObjectKey::pod_of(&set, ordinal));
         let lost = pod.and_then(|pod| Lost::of(input, pod));
         let lives = lost.is_some_and(|lost| matches!(lost.standing(input), Ok(Standing::Lives)));
         let ours = objects::is_ours(input.stack, input.observed, claim, live);
-        if live.label(LABEL_GIVEN_UP).is_some() && lives && ours && !live.is_leaving() {
+        if lives && ours && !live.is_leaving() {
             let (object, uid) = (claim.clone(), live.uid().to_owned());
             let labels = [(LABEL_GIVEN_UP.to_owned(), None)].into();
             let step = Step {
