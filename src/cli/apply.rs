@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::aloud::aloud;
-use super::args::{ApplyOptions, TargetOptions};
+use super::args::{ApplyOptions, RunOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::screen::Screen;
@@ -70,6 +70,13 @@ pub(super) struct Manner {
     pub(super) json: bool,
     /// How long another apply is waited for.
     pub(super) patience: Duration,
+}
+
+impl From<&RunOptions> for Manner {
+    fn from(options: &RunOptions) -> Self {
+        let RunOptions { auto_approve, json, lock } = *options;
+        Self { auto_approve, full: false, json, patience: lock.patience }
+    }
 }
 
 /// Shows a plan, and carries it out once it was approved.

@@ -196,7 +196,7 @@ impl Verb {
             Self::Destroy(options) => options.json,
             Self::Adopt(options) => options.run.json,
             Self::Forget(options) => options.run.json,
-            Self::Replace(options) => options.json,
+            Self::Replace(options) => options.run.json,
             Self::Show(options) => options.json,
             Self::Rehearse(options) => options.json,
             Self::Status(options) => options.json,
@@ -389,7 +389,7 @@ pub(super) struct AdoptOptions {
     #[arg(value_name = "ADDRESS")]
     pub(super) addresses: Vec<Address>,
     #[command(flatten)]
-    pub(super) run: RelabelOptions,
+    pub(super) run: RunOptions,
 }
 
 /// Options of `forget`.
@@ -402,12 +402,12 @@ pub(super) struct ForgetOptions {
     #[arg(value_name = "ADDRESS", required = true)]
     pub(super) addresses: Vec<Address>,
     #[command(flatten)]
-    pub(super) run: RelabelOptions,
+    pub(super) run: RunOptions,
 }
 
-/// How `adopt` and `forget` are carried out.
+/// How `adopt`, `forget` and `replace` are carried out.
 #[derive(Debug, Args)]
-pub(super) struct RelabelOptions {
+pub(super) struct RunOptions {
     /// Do not ask before changing anything
     #[arg(long)]
     pub(super) auto_approve: bool,
@@ -427,14 +427,8 @@ pub(super) struct ReplaceOptions {
     /// The member, by the name of its pod
     #[arg(value_name = "MEMBER")]
     pub(super) member: String,
-    /// Do not ask before changing anything
-    #[arg(long)]
-    pub(super) auto_approve: bool,
-    /// Print events as JSON, one a line; needs --auto-approve
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) lock: LockOptions,
+    pub(super) run: RunOptions,
 }
 
 /// Options of `show`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::apply::{Manner, json_needs_approval, with_approval};
-use super::args::{AdoptOptions, ForgetOptions, RelabelOptions, TargetOptions};
+use super::args::{AdoptOptions, ForgetOptions, RunOptions, TargetOptions};
 use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
@@ -36,7 +36,7 @@ fn relabel(
     file: &Path,
     purpose: Purpose,
     addresses: &[Address],
-    options: &RelabelOptions,
+    options: &RunOptions,
     target: &TargetOptions,
     screen: &Screen,
 ) -> Result<Exit, Failure> {
@@ -47,7 +47,5 @@ fn relabel(
     let runtime = planning::runtime()?;
     let selection = Selection { targets: addresses.to_vec(), excludes: Vec::new() };
     let plan = runtime.block_on(planning::plan(&world, &source, purpose, &[], &selection))?;
-    let RelabelOptions { auto_approve, json, lock } = *options;
-    let manner = Manner { auto_approve, full: false, json, patience: lock.patience };
-    with_approval(&world, &runtime, &plan, manner, screen)
+    with_approval(&world, &runtime, &plan, Manner::from(options), screen)
 }

@@ -14,13 +14,11 @@ pub(super) fn run(
     target: &TargetOptions,
     screen: &Screen,
 ) -> Result<Exit, Failure> {
-    json_needs_approval(options.json, options.auto_approve)?;
+    json_needs_approval(options.run.json, options.run.auto_approve)?;
     let source = source::stack(&options.stack, target)?;
     let world =
         worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let plan = runtime.block_on(planning::replacement(&world, &source, &options.member))?;
-    let ReplaceOptions { auto_approve, json, lock, .. } = *options;
-    let manner = Manner { auto_approve, full: false, json, patience: lock.patience };
-    with_approval(&world, &runtime, &plan, manner, screen)
+    with_approval(&world, &runtime, &plan, Manner::from(&options.run), screen)
 }

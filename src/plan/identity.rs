@@ -38,10 +38,18 @@ pub fn of(topology: &Topology, address: &str) -> Option<Ids> {
     })
 }
 
+fn says<'a>(claim: &'a Value, name: &str) -> Option<&'a str> {
+    claim.get("metadata")?.get("annotations")?.get(name)?.as_str()
+}
+
 /// Whether a claim says all of that.
 pub fn is_said(claim: &Value, ids: &[(&'static str, String)]) -> bool {
-    let says = |name: &str| claim.get("metadata")?.get("annotations")?.get(name)?.as_str();
-    ids.iter().all(|(name, id)| says(name) == Some(id))
+    ids.iter().all(|(name, id)| says(claim, name) == Some(id))
+}
+
+/// The database a claim says it is of, if it is not the one that is known.
+pub fn another_database<'a>(claim: &'a Value, known: &str) -> Option<&'a str> {
+    says(claim, ANNOTATION_DATABASE).filter(|id| *id != known)
 }
 
 /// The merge patch by which a claim of the stack says it; `None`: it does, or is on its way out. An error says
@@ -56,10 +64,8 @@ pub fn mark(
     if owner.and_then(Value::as_str) != Some(stack) {
         return Err(format!("{key} is not this stack's by now"));
     }
-    let says = live.get("metadata").and_then(|it| it.get("annotations")?.get(ANNOTATION_DATABASE));
-    let other = says.and_then(Value::as_str);
-    if ids.iter().any(|(name, id)| *name == ANNOTATION_DATABASE && other.is_some_and(|it| it != id))
-    {
+    let database = ids.iter().find(|(name, _)| *name == ANNOTATION_DATABASE);
+    if database.is_some_and(|(_, known)| another_database(live, known).is_some()) {
         return Err(format!("{key} says that it is of another database"));
     }
     if is_said(live, ids) || at(live, "/metadata/deletionTimestamp").is_some() {

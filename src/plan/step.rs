@@ -49,6 +49,17 @@ pub struct Step {
 }
 
 impl Step {
+    /// A step that is done once it was said, and does nothing to data.
+    pub fn said(
+        action: Action,
+        title: String,
+        because: impl Into<String>,
+        after: BTreeSet<StepId>,
+        limit_seconds: u64,
+    ) -> Self {
+        Self { action, ..Self::waiting(title, because, after, Until::Said, limit_seconds) }
+    }
+
     /// A step that does nothing but wait.
     pub fn waiting(
         title: String,

@@ -10,10 +10,9 @@ use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, delete, keep, removed};
 use super::{PlanInput, claims, guards, leavers, objects, retirement};
 use crate::desired::{DesiredPool, labels};
-use crate::object::{
-    ANNOTATION_DATABASE, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, Labels, ObjectKey,
-};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_TIER, Labels, ObjectKey};
 use crate::observed::LiveObject;
+use crate::plan::identity::another_database;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::volume::{condemned_with, is_held};
 use crate::plan::{Change, Operation};
@@ -141,17 +140,11 @@ fn hold(
         uid: uid.clone(),
         claim: claim_uid.clone(),
     }];
-    let step = Step {
-        action: Action::Hold { volume: volume.clone(), uid, claim: claim_uid, labels },
-        title: format!("keep the volume of {claim} beyond its claim"),
-        because: "nothing is lost yet when the claim goes".to_owned(),
-        expects,
-        after: BTreeSet::new(),
-        until: Until::Said,
-        limit_seconds: PROMPT_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    };
+    let action = Action::Hold { volume: volume.clone(), uid, claim: claim_uid, labels };
+    let title = format!("keep the volume of {claim} beyond its claim");
+    let because = "nothing is lost yet when the claim goes";
+    let said = Step::said(action, title, because, BTreeSet::new(), PROMPT_SECONDS);
+    let step = Step { expects, ..said };
     plan.step(id.clone(), step);
     Some(id)
 }
@@ -349,7 +342,7 @@ pub fn member_left(
 /// The database a claim says it is of, if it is not the one of its cluster.
 fn of_another_database<'a>(input: &PlanInput<'_>, claim: &'a LiveObject) -> Option<&'a str> {
     let known = guards::known_id(input, claim.label(LABEL_CLUSTER)?)?;
-    claim.annotation(ANNOTATION_DATABASE).filter(|id| *id != known)
+    another_database(&claim.value, known)
 }
 
 /// What every step relies on that takes from a member which has left: the database lists it no more, no

@@ -10,7 +10,7 @@ use crate::desired::{DesiredCluster, DesiredPool, members};
 use crate::object::{ANNOTATION_DATABASE, ANNOTATION_MEMBER, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 use crate::plan::identity::{self, Members};
-use crate::plan::step::{Action, Risk, Step, StepId, Until};
+use crate::plan::step::{Action, Step, StepId};
 use crate::wording::count;
 
 /// Adds a step for each pool whose claims do not say whose they are, or will not once members have joined. Pools
@@ -80,25 +80,17 @@ fn step(
         1 => format!("write on 1 claim of cluster `{called}` whose it is"),
         many => format!("write on {} of cluster `{called}` whose they are", count(many, "claim")),
     };
-    let step = Step {
-        action: Action::Identify {
-            set: pool.set.clone(),
-            stack: input.stack.name.clone(),
-            database: cluster.database.clone(),
-            // The record may be of a cluster that is gone.
-            known: guards::seen_id(input.observed, name).unwrap_or_default().to_owned(),
-            claims,
-        },
-        title,
-        because: "a claim is known by its member's id, also where the database is silent"
-            .to_owned(),
-        expects: Vec::new(),
-        after: [join_id(name, &pool.name)].into(),
-        until: Until::Said,
-        limit_seconds: PROMPT_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
+    let action = Action::Identify {
+        set: pool.set.clone(),
+        stack: input.stack.name.clone(),
+        database: cluster.database.clone(),
+        // The record may be of a cluster that is gone.
+        known: guards::seen_id(input.observed, name).unwrap_or_default().to_owned(),
+        claims,
     };
+    let because = "a claim is known by its member's id, also where the database is silent";
+    let after = [join_id(name, &pool.name)].into();
+    let step = Step::said(action, title, because, after, PROMPT_SECONDS);
     plan.step(StepId(format!("identify/{}", pool.set)), step);
 }
 
@@ -115,8 +107,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 }
 
 fn of_another_database(plan: &mut PlanDraft, claim: &ObjectKey, live: &LiveObject, known: &str) {
-    let says = live.annotation(ANNOTATION_DATABASE);
-    if let Some(other) = says.filter(|id| *id != known) {
+    if let Some(other) = identity::another_database(&live.value, known) {
         let member = live.annotation(ANNOTATION_MEMBER).unwrap_or("?");
         plan.block(
             claim,

@@ -18,7 +18,7 @@ use crate::object::{
 use crate::observed::{LiveObject, Observed};
 use crate::plan::labels::{self, Relabeling};
 use crate::plan::selection::{Address, Parts, Selection};
-use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::step::{Action, Expect, Step, StepId};
 use crate::plan::{Change, FieldChange, Operation, Plan};
 use crate::stack::Stack;
 use crate::stack::parts::PartAddress;
@@ -163,17 +163,11 @@ fn relabel(
 ) {
     let uid = live.uid().to_owned();
     let digest = fields::digest(&labels::manifest(&labels), &live.value);
-    let step = Step {
-        title: format!("{verb} {key}"),
-        because: because.to_owned(),
-        expects: vec![Expect::Unchanged { object: key.clone(), uid: uid.clone(), digest }],
-        action: Action::Relabel { object: key.clone(), uid, labels },
-        after: BTreeSet::new(),
-        until: Until::Said,
-        limit_seconds: LABEL_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    };
+    let expects = vec![Expect::Unchanged { object: key.clone(), uid: uid.clone(), digest }];
+    let (action, title) =
+        (Action::Relabel { object: key.clone(), uid, labels }, format!("{verb} {key}"));
+    let step =
+        Step { expects, ..Step::said(action, title, because, BTreeSet::new(), LABEL_SECONDS) };
     plan.step(StepId(format!("relabel/{key}")), step);
 }
 

@@ -72,15 +72,8 @@ fn stuck_pods<'a>(
 
 fn deletion(key: &ObjectKey, pod: &LiveObject, after: BTreeSet<StepId>) -> Step {
     let uid = pod.uid().to_owned();
-    Step {
-        action: Action::Delete { object: key.clone(), uid: uid.clone() },
-        title: format!("delete {key}, so that it is made anew"),
-        because: BECAUSE.to_owned(),
-        expects: vec![Expect::Away { object: key.clone(), uid }],
-        after,
-        until: Until::Said,
-        limit_seconds: PROMPT_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    }
+    let expects = vec![Expect::Away { object: key.clone(), uid: uid.clone() }];
+    let title = format!("delete {key}, so that it is made anew");
+    let action = Action::Delete { object: key.clone(), uid };
+    Step { expects, ..Step::said(action, title, BECAUSE, after, PROMPT_SECONDS) }
 }

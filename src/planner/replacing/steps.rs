@@ -55,17 +55,10 @@ fn take_marks_off(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         if lives && ours && !live.is_leaving() {
             let (object, uid) = (claim.clone(), live.uid().to_owned());
             let labels = [(LABEL_GIVEN_UP.to_owned(), None)].into();
-            let step = Step {
-                action: Action::Relabel { object, uid, labels },
-                title: format!("take the mark off {claim}"),
-                because: "its member lives".to_owned(),
-                expects: Vec::new(),
-                after: BTreeSet::new(),
-                until: Until::Said,
-                limit_seconds: PROMPT_SECONDS,
-                risk: Risk::None,
-                bytes: 0,
-            };
+            let action = Action::Relabel { object, uid, labels };
+            let title = format!("take the mark off {claim}");
+            let because = "its member lives";
+            let step = Step::said(action, title, because, BTreeSet::new(), PROMPT_SECONDS);
             plan.step(StepId(format!("unmark/{claim}")), step);
         }
     }
@@ -142,18 +135,8 @@ fn mark(
         _ => ("told", format!("mark {claim}: the database was told")),
     };
     let id = StepId(format!("{id}/{claim}"));
-    let step = Step {
-        action: Action::Relabel { object: claim.clone(), uid: live.uid().to_owned(), labels },
-        title,
-        because: BECAUSE.to_owned(),
-        expects: Vec::new(),
-        after,
-        until: Until::Said,
-        limit_seconds: PROMPT_SECONDS,
-        risk: Risk::None,
-        bytes: 0,
-    };
-    plan.step(id.clone(), step);
+    let action = Action::Relabel { object: claim.clone(), uid: live.uid().to_owned(), labels };
+    plan.step(id.clone(), Step::said(action, title, BECAUSE, after, PROMPT_SECONDS));
     Some(id)
 }
 
@@ -178,24 +161,15 @@ fn given_up(
     if !is_told {
         let (object, cluster, address) = (pod.clone(), of.clone(), address.clone());
         let step_id = StepId(format!("give-up/{pod}"));
-        let step = Step {
-            action: Action::Say {
-                member: pod.clone(),
-                database: lost.cluster.database.clone(),
-                statement: statement.clone(),
-            },
-            title: format!(
-                "give up {} {}, {remade}: `{}`",
-                lost.pool.title, pod.name, statement.text
-            ),
-            because: BECAUSE.to_owned(),
-            expects: vec![Expect::Lost { object, cluster, address, id: *id }],
-            after: before,
-            until: Until::Said,
-            limit_seconds: PROMPT_SECONDS,
-            risk: Risk::None,
-            bytes: 0,
+        let action = Action::Say {
+            member: pod.clone(),
+            database: lost.cluster.database.clone(),
+            statement: statement.clone(),
         };
+        let title =
+            format!("give up {} {}, {remade}: `{}`", lost.pool.title, pod.name, statement.text);
+        let expects = vec![Expect::Lost { object, cluster, address, id: *id }];
+        let step = Step { expects, ..Step::said(action, title, BECAUSE, before, PROMPT_SECONDS) };
         plan.step(step_id.clone(), step);
         before = [step_id].into();
         before = mark(plan, due, &told, before.clone()).map_or(before, |told| [told].into());

@@ -50,6 +50,15 @@ pub(super) fn interrupt(world: &Watched, plan: &Plan, events: usize) {
     });
 }
 
+/// It came to its end, no rule was broken on the way, and it is as if the stack had been applied at once.
+fn assert_as_if_never_stopped(world: &Watched, stack: &Stack) {
+    assert_settled(world, stack);
+    assert_safe(world);
+    let straight = Watched::over(sandbox(), stack);
+    apply_all(&straight, stack);
+    assert_eq!(shape(&world.sandbox), shape(&straight.sandbox));
+}
+
 proptest! {
     #![proptest_config(config(2))]
 
@@ -66,11 +75,7 @@ proptest! {
         interrupt(&world, &plan(&world, &after), second);
         pass(&world, away);
         go_on(&world, &after, Purpose::Apply);
-        assert_settled(&world, &after);
-        assert_safe(&world);
-        let straight = Watched::over(sandbox(), &after);
-        apply_all(&straight, &after);
-        prop_assert_eq!(shape(&world.sandbox), shape(&straight.sandbox));
+        assert_as_if_never_stopped(&world, &after);
     }
 
     /// One pool takes over from another.
@@ -87,11 +92,7 @@ proptest! {
             pass(&world, away);
         }
         go_on(&world, &after, Purpose::Apply);
-        assert_settled(&world, &after);
-        assert_safe(&world);
-        let straight = Watched::over(sandbox(), &after);
-        apply_all(&straight, &after);
-        prop_assert_eq!(shape(&world.sandbox), shape(&straight.sandbox));
+        assert_as_if_never_stopped(&world, &after);
     }
 
     /// An answer that is lost, before or after the request was carried out, is like a halt there.
