@@ -8,7 +8,7 @@ use db_engine::engine::{MemberState, Topology, TopologyMember, Unfit, host};
 use db_engine::statement::Statement;
 use serde_json::Value;
 
-use super::draft::{PlanDraft, ready_id};
+use super::draft::PlanDraft;
 use super::{PlanInput, condemned, growth, order, orphans, retirement, teardown};
 use crate::desired::{DesiredPool, members};
 use crate::object::{ObjectKey, at};
@@ -16,7 +16,7 @@ use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
 use crate::plan::growth::bytes;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::stack::Cluster;
-use crate::wording::{self, count};
+use crate::wording;
 
 /// How long a member may take at least to hand over what it stores, in seconds.
 const DRAIN_SECONDS_MIN: u64 = 1800;
@@ -365,22 +365,8 @@ pub(super) fn leave_one_by_one(
 
 /// Waits until members that still restart have come back: nobody is drained beside them.
 fn whole(plan: &mut PlanDraft, shrinking: &Shrinking<'_>, after: &BTreeSet<StepId>) -> StepId {
-    let (set, replicas) = (&shrinking.desired.set, shrinking.has);
-    let id = ready_id(set);
-    let members = count(replicas as usize, shrinking.desired.title);
-    let (title, until) = (
-        format!("wait for {members} of `{}` to be ready", set.name),
-        Until::Rolled { object: set.clone(), replicas },
-    );
-    let step = Step::waiting(
-        title,
-        "nobody is drained while others restart",
-        after.clone(),
-        until,
-        order::limit(shrinking.desired),
-    );
-    plan.step(id.clone(), step);
-    id
+    let because = "nobody is drained while others restart";
+    order::rolled(plan, shrinking.desired, shrinking.has, because, after.clone())
 }
 
 fn drain(

@@ -139,11 +139,22 @@ fn pool_steps(
 
 /// Waits until all members of a pool are ready.
 pub(super) fn ready(plan: &mut PlanDraft, pool: &DesiredPool, after: BTreeSet<StepId>) {
-    let members = count(pool.addresses.len(), pool.title);
+    rolled(plan, pool, pool.replicas(), "what comes after needs them", after);
+}
+
+/// Waits until this many members of a pool, which are all its set has, are ready.
+pub(super) fn rolled(
+    plan: &mut PlanDraft,
+    pool: &DesiredPool,
+    replicas: u32,
+    because: &str,
+    after: BTreeSet<StepId>,
+) -> StepId {
+    let members = count(replicas as usize, pool.title);
     let title = format!("wait for {members} of `{}` to be ready", pool.set.name);
-    let until = Until::Rolled { object: pool.set.clone(), replicas: pool.replicas() };
-    let step = Step::waiting(title, "what comes after needs them", after, until, limit(pool));
-    plan.step(ready_id(&pool.set), step);
+    let (id, until) = (ready_id(&pool.set), Until::Rolled { object: pool.set.clone(), replicas });
+    plan.step(id.clone(), Step::waiting(title, because, after, until, limit(pool)));
+    id
 }
 
 /// Whether somebody can be asked for a database's members: it has answered, or one that serves is ready

@@ -273,12 +273,7 @@ fn pod_goes(
 
 /// Waits until an empty member of its name is there.
 fn comes_back(plan: &mut PlanDraft, lost: &Lost<'_>, after: BTreeSet<StepId>) {
-    let (set, replicas) = (&lost.pool.set, lost.pool.replicas());
-    let members = wording::count(replicas as usize, lost.pool.title);
-    let title = format!("wait for {members} of `{}` to be ready", set.name);
-    let until = Until::Rolled { object: set.clone(), replicas };
     let because = "an empty one comes in its place";
-    let step = Step::waiting(title, because, after, until, order::limit(lost.pool));
-    plan.step(ready_id(set), step);
+    order::rolled(plan, lost.pool, lost.pool.replicas(), because, after);
     order::join(plan, lost.name, lost.pool, "an empty one joins in its place");
 }
