@@ -191,14 +191,19 @@ fn a_set_is_not_made_again_in_another_form_while_a_member_is_away() {
     let pod = ObjectKey::within(Kind::Pod, "tsdb", "alpha-hot-0");
     world.sandbox.disturb(|cluster| cluster.delete(&pod));
     pass(&world, 60);
-    let other = plan(&world, &sketch.after(&[Wish::Cpu]).stack());
+    let wanted = sketch.after(&[Wish::Cpu]).stack();
+    let other = plan(&world, &wanted);
     let refused = |entry: &&tsinfra::plan::Blocked| {
         entry.address == set.to_string() && entry.rule == "quorum"
     };
     let refused = other.blocked.iter().find(refused).unwrap();
     assert!(refused.reason.contains("alpha-hot-0 is not running"), "{refused:?}");
+    // The way on that its help names, to the end.
     apply_all(&world, &sketch.stack());
     assert_settled(&world, &sketch.stack());
+    apply_all(&world, &wanted);
+    assert_settled(&world, &wanted);
+    assert_safe(&world);
 }
 
 /// While a StatefulSet is gone another pool of its quorum domain does not restart before it is back.
