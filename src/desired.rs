@@ -14,7 +14,7 @@ pub mod storage;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use db_engine::cluster::Role;
+use db_engine::cluster::{Content, Role};
 use serde_json::{Value, json};
 
 use crate::object::{Kind, ObjectKey};
@@ -70,6 +70,8 @@ pub struct DesiredPool {
     pub title: &'static str,
     /// Addresses its members register with.
     pub addresses: BTreeSet<String>,
+    /// What each member has a claim for, the data first.
+    pub claims: Vec<Content>,
     /// How long one member may take until it is ready, in seconds.
     pub ready_within_seconds: u64,
     /// Objects that must be there before its members start.
@@ -114,6 +116,11 @@ impl DesiredPool {
     /// How many members it has.
     pub fn replicas(&self) -> u32 {
         u32::try_from(self.addresses.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The claims of one of its members, the data first.
+    pub fn claims_of(&self, ordinal: u32) -> impl Iterator<Item = ObjectKey> + use<'_> {
+        self.claims.iter().map(move |content| ObjectKey::claim_of(&self.set, *content, ordinal))
     }
 }
 
@@ -192,7 +199,7 @@ fn desired_pool(
     let name = Stack::pool_name(&cluster.name, &pool.name);
     let volumes_and_class = objects.iter().filter(|(key, object)| {
         matches!(key.kind, Kind::StorageClass | Kind::PersistentVolume)
-            && labels::tier_of(&object.manifest) == Some(pool.tier.as_str())
+            && labels::tier_of(&object.manifest).is_some_and(|tier| pool.volumes_from(tier) > 0)
     });
     let mut needs: Vec<ObjectKey> = volumes_and_class.map(|(key, _)| key.clone()).collect();
     needs.push(ObjectKey::within(Kind::Service, &stack.namespace, &name));
@@ -202,6 +209,7 @@ fn desired_pool(
         set: ObjectKey::within(Kind::StatefulSet, &stack.namespace, &name),
         title: members::workload(stack, cluster, pool).title,
         addresses: members::addresses(stack, cluster, pool),
+        claims: pool.storage().map(|(content, _)| content).collect(),
         ready_within_seconds: pool.ready_within_seconds,
         needs,
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use db_engine::cluster::Content;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -36,8 +37,15 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const ANNOTATION_PROTECT: &str = "tsinfra.dev/protect";
 /// Annotation: the address its part of the stack has by now, where it was made under another.
 pub const ANNOTATION_CALLED: &str = "tsinfra.dev/called";
-/// Annotation of a StatefulSet: the address its tier has by now, where it was made under another.
-pub const ANNOTATION_TIER_CALLED: &str = "tsinfra.dev/tier-called";
+
+/// Annotation of a StatefulSet: the address the tier of these volumes has by now, where it was made under
+/// another.
+pub const fn tier_called(content: Content) -> &'static str {
+    match content {
+        Content::Data => "tsinfra.dev/tier-called",
+        Content::Wal => "tsinfra.dev/wal-tier-called",
+    }
+}
 
 /// Annotation of a claim: the id of the database its member is of.
 pub const ANNOTATION_DATABASE: &str = "tsinfra.dev/database-id";
@@ -50,9 +58,6 @@ pub const LABEL_GIVEN_UP: &str = "tsinfra.dev/given-up";
 
 /// The provisioner of classes whose volumes are made by hand.
 pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
-
-/// The claim template's name: claims are called `data-<pod>`.
-pub const CLAIM: &str = "data";
 
 /// Annotation of a volume: the uid of the claim its data are to be deleted with.
 pub const ANNOTATION_CONDEMNED: &str = "tsinfra.dev/condemned-with";
@@ -188,11 +193,20 @@ impl ObjectKey {
         Self { kind, namespace: Some(namespace.to_owned()), name: name.into() }
     }
 
-    /// The StatefulSet whose member a claim is of, by its name `data-<set>-<ordinal>`.
+    /// The StatefulSet whose member a claim is of, by its name `<content>-<set>-<ordinal>`.
     pub fn set_of_claim(&self) -> Option<Self> {
         let (set, ordinal) = self.member_of_claim()?.rsplit_once('-')?;
         let is_one = self.kind == Kind::PersistentVolumeClaim && ordinal.parse::<u32>().is_ok();
         is_one.then(|| Self { kind: Kind::StatefulSet, name: set.to_owned(), ..self.clone() })
+    }
+
+    /// Whether it is the name of a claim of a member of this StatefulSet.
+    pub fn is_claim_of(&self, set: &Self) -> bool {
+        let number = self.member_of_claim().and_then(|it| it.strip_prefix(set.name.as_str()));
+        let number = number.and_then(|it| it.strip_prefix('-'));
+        self.kind == Kind::PersistentVolumeClaim
+            && self.namespace == set.namespace
+            && number.is_some_and(|number| number.parse::<u32>().is_ok())
     }
 
     /// The StatefulSet whose member a pod is, by its name `<set>-<ordinal>`.
@@ -203,12 +217,23 @@ impl ObjectKey {
 
     /// The member a claim is of, by the name of its pod.
     pub fn member_of_claim(&self) -> Option<&str> {
-        self.name.strip_prefix(CLAIM)?.strip_prefix('-')
+        self.content_and_member().map(|(_, member)| member)
     }
 
-    /// The claim of a StatefulSet's member.
-    pub fn claim_of(set: &Self, ordinal: u32) -> Self {
-        let name = format!("{CLAIM}-{}-{ordinal}", set.name);
+    /// What is on the volume of a claim.
+    pub fn content_of_claim(&self) -> Option<Content> {
+        self.content_and_member().map(|(content, _)| content)
+    }
+
+    /// Claims are called `<content>-<pod>`, by the template they are made of and the member they are made for.
+    fn content_and_member(&self) -> Option<(Content, &str)> {
+        let (word, member) = self.name.split_once('-')?;
+        Content::by_word(word).map(|content| (content, member))
+    }
+
+    /// The claim a StatefulSet's member has for this.
+    pub fn claim_of(set: &Self, content: Content, ordinal: u32) -> Self {
+        let name = format!("{}-{}-{ordinal}", content.word(), set.name);
         Self { kind: Kind::PersistentVolumeClaim, name, ..set.clone() }
     }
 
@@ -274,6 +299,18 @@ impl<'de> Deserialize<'de> for ObjectKey {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
+}
+
+/// The templates of what each member of a StatefulSet claims.
+pub fn claim_templates(set: &Value) -> &[Value] {
+    let templates = at(set, "/spec/volumeClaimTemplates").and_then(Value::as_array);
+    templates.map_or(&[], Vec::as_slice)
+}
+
+/// The template of the claim a StatefulSet's members have for this.
+pub fn claim_template(set: &Value, content: Content) -> Option<&Value> {
+    let name = |template: &Value| template["metadata"]["name"] == content.word();
+    claim_templates(set).iter().find(|template| name(template))
 }
 
 /// Labels, as selectors and metadata hold them.

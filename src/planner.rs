@@ -9,6 +9,7 @@ pub mod draft;
 pub mod drift;
 pub mod growth;
 pub mod guards;
+pub mod halves;
 pub mod identities;
 pub mod immutable;
 pub mod jobs;
@@ -31,6 +32,7 @@ pub mod scale_in;
 pub mod stuck;
 pub mod teardown;
 pub mod tiers;
+pub mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -107,12 +109,14 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             orphans::check(input, &mut draft);
             tiers::classes(input, &mut draft);
             tiers::volumes(input, &mut draft);
+            together::check(input, &mut draft);
             directories::check(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);
             identities::check(input, &mut draft);
             replacing::check(input, &mut draft);
             replacing::tell(input, &mut draft);
+            halves::check(input, &mut draft);
             kept::check(input, &mut draft);
             kept::tell_deferred(input, &mut draft);
             claims::tell_leaving(input, &mut draft);

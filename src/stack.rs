@@ -22,7 +22,7 @@ pub use diagnostics::{Label, Mistake, Mistakes};
 pub(crate) use model::POOL_NAME_MAX;
 pub use model::{
     Cluster, Expose, ExposeKind, HELPER_IMAGE, Image, LocalVolume, PodOptions, Pool, Prepare,
-    Reclaim, Recycle, Stack, Target, Tier, TierKind, Toleration, is_within,
+    Reclaim, Recycle, Stack, Storage, Target, Tier, TierKind, Toleration, is_within,
 };
 pub use moves::Move;
 

@@ -1,6 +1,6 @@
 //! Engines, roles, pools and members: the words every database here has in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,45 @@ impl fmt::Display for Role {
     }
 }
 
+/// What is on one of a member's volumes. What has no volume of its own is with the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// What it stores, and all else that has no volume of its own.
+    Data,
+    /// Its write-ahead log: what was written and is not in the data files yet.
+    Wal,
+}
+
+impl Content {
+    /// All there are, the data first.
+    pub const ALL: [Self; 2] = [Self::Data, Self::Wal];
+
+    /// What may have a volume of its own, beside the data.
+    pub const APART: [Self; 1] = [Self::Wal];
+
+    /// The word a stack uses for it, and the name of its volume in a pod.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Wal => "wal",
+        }
+    }
+
+    /// What has that word.
+    pub fn by_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|content| content.word() == word)
+    }
+
+    /// What an operator calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Wal => "write-ahead log",
+        }
+    }
+}
+
 /// What new members of a pool get of the data that is already there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -133,6 +172,8 @@ pub struct PoolSpec {
     pub cpu_milli: u64,
     /// Settings of this pool only; they win over the cluster's.
     pub settings: BTreeMap<String, String>,
+    /// What each member keeps on a volume of its own, beside that of its data.
+    pub apart: BTreeSet<Content>,
 }
 
 /// The numbers of a version, to compare it by: `2.0.5` and `2.0.5-beta` are `[2, 0, 5]`.

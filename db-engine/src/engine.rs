@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{ClusterSpec, PoolSpec, Role};
+use crate::cluster::{ClusterSpec, Content, PoolSpec, Role};
 use crate::statement::{Answer, Statement};
 use crate::workload::Workload;
 
@@ -12,6 +12,18 @@ use crate::workload::Workload;
 pub trait Engine: Sync {
     /// The roles the engine has, with what each one is called there.
     fn roles(&self) -> &'static [(Role, &'static str)];
+
+    /// Whether members of a role can keep this on a volume of its own, under these settings: the cluster's,
+    /// with the pool's on top.
+    ///
+    /// # Errors
+    /// [`Unfit`]: why they cannot.
+    fn keeps_apart(
+        &self,
+        role: Role,
+        content: Content,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), Unfit>;
 
     /// What a member of this pool runs.
     fn workload(&self, cluster: &ClusterSpec, pool: &PoolSpec) -> Workload;

@@ -1,5 +1,6 @@
 //! Apache IoTDB: what its members run, how they are spoken to, and a simulated cluster.
 
+pub mod apart;
 pub mod leave;
 pub mod lost;
 pub mod memory;
@@ -9,7 +10,9 @@ pub mod sim;
 pub mod talk;
 pub mod workload;
 
-use crate::cluster::{ClusterSpec, PoolSpec, Role};
+use std::collections::BTreeMap;
+
+use crate::cluster::{ClusterSpec, Content, PoolSpec, Role};
 use crate::engine::{Engine, Topology, Unfit, Unreadable};
 use crate::statement::{Answer, Statement};
 use crate::workload::Workload;
@@ -28,6 +31,15 @@ impl Engine for Iotdb {
             (Role::Compute, "ReadOnly DataNode without regions"),
             (Role::Storage, "DataNode outside the client Service"),
         ]
+    }
+
+    fn keeps_apart(
+        &self,
+        role: Role,
+        content: Content,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<(), Unfit> {
+        apart::check(role, content, settings)
     }
 
     fn workload(&self, cluster: &ClusterSpec, pool: &PoolSpec) -> Workload {

@@ -1,5 +1,7 @@
 //! What one member of a pool runs: command, environment, ports, probes, directories. No Kubernetes types.
 
+use crate::cluster::Content;
+
 /// The process of a pool's members; the same for each of them but for its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
@@ -21,8 +23,8 @@ pub struct Workload {
     pub readiness: Probe,
     /// While it need not be restarted.
     pub liveness: Probe,
-    /// Directories on the member's claim: sub-path on the volume and where the process sees it.
-    pub claim_dirs: Vec<(&'static str, &'static str)>,
+    /// Directories on the member's volumes.
+    pub kept_dirs: Vec<KeptDir>,
     /// Directories that start empty with each pod, by volume name and place.
     pub scratch_dirs: Vec<(&'static str, &'static str)>,
     /// Filled before the process starts, from the same image.
@@ -35,6 +37,17 @@ pub struct Workload {
     pub client_port: Option<u16>,
     /// The port tsinfra asks the database's own state at, if members of this pool answer that.
     pub survey_port: Option<u16>,
+}
+
+/// A directory that outlives its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptDir {
+    /// What is in it, and so on which volume it is.
+    pub content: Content,
+    /// Where on the volume: never its root, where file systems keep things of their own.
+    pub sub_path: &'static str,
+    /// Where the process sees it.
+    pub place: &'static str,
 }
 
 /// The image a vendor publishes for a version.

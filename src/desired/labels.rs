@@ -56,9 +56,9 @@ pub fn of_pool(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Labels {
 }
 
 /// On a pool's claims: only what can never change, because claim templates cannot.
-pub fn of_claim(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Labels {
+pub fn of_claim(stack: &Stack, cluster: &Cluster, pool: &Pool, tier: &str) -> Labels {
     let mut labels = of_members(stack, cluster, pool);
-    labels.extend(owned(&[(LABEL_MANAGED_BY, FIELD_MANAGER), (LABEL_TIER, &pool.tier)]));
+    labels.extend(owned(&[(LABEL_MANAGED_BY, FIELD_MANAGER), (LABEL_TIER, tier)]));
     labels
 }
 

@@ -40,6 +40,7 @@ pub fn workload(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Workload {
         memory_bytes: pool.memory.bytes(),
         cpu_milli: pool.cpu.milli(),
         settings: pool.settings.clone(),
+        apart: pool.apart.keys().copied().collect(),
     };
     driver(cluster.engine).workload(&spec, &members)
 }

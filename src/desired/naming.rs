@@ -5,9 +5,11 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use db_engine::cluster::Content;
+
 use crate::object::{
-    ANNOTATION_CALLED, ANNOTATION_TIER_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK,
-    LABEL_TIER, ObjectKey,
+    ANNOTATION_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, LABEL_TIER, ObjectKey,
+    claim_templates, tier_called,
 };
 use crate::observed::{LiveObject, Observed};
 use crate::stack::parts::{Names, PartAddress};
@@ -248,10 +250,12 @@ fn testimony(key: &ObjectKey, live: &LiveObject, there: &mut There) {
             }
         }
         Kind::StatefulSet => {
-            let claim = "/spec/volumeClaimTemplates/0/metadata/labels";
-            let labels = live.value.pointer(claim);
-            if let Some(tier) = labels.and_then(|labels| labels.get(LABEL_TIER)?.as_str()) {
-                say(PartAddress::tier(tier), address(ANNOTATION_TIER_CALLED).filter(is_tier));
+            for template in claim_templates(&live.value) {
+                let name = template["metadata"]["name"].as_str().and_then(Content::by_word);
+                let tier = template["metadata"]["labels"][LABEL_TIER].as_str();
+                if let (Some(content), Some(tier)) = (name, tier) {
+                    say(PartAddress::tier(tier), address(tier_called(content)).filter(is_tier));
+                }
             }
         }
         _ => {}

@@ -1,10 +1,9 @@
 //! The pod template of a pool: what the engine says runs, where and how the user says.
 
-use db_engine::workload::{Check, EnvValue, Probe, Workload};
+use db_engine::workload::{Check, EnvValue, KeptDir, Probe, Workload};
 use serde_json::{Map, Value, json};
 
 use super::labels;
-use crate::object::CLAIM;
 use crate::stack::{Cluster, Pool, Stack, Toleration};
 
 /// The image a cluster runs: the user's, or the vendor's for the version.
@@ -122,10 +121,9 @@ fn container(cluster: &Cluster, pool: &Pool, workload: &Workload) -> Value {
             })
         })
         .collect();
-    let claim_mounts = workload
-        .claim_dirs
-        .iter()
-        .map(|(sub_path, place)| json!({ "name": CLAIM, "mountPath": place, "subPath": sub_path }));
+    let claim_mounts = workload.kept_dirs.iter().map(|KeptDir { content, sub_path, place }| {
+        json!({ "name": content.word(), "mountPath": place, "subPath": sub_path })
+    });
     let scratch_mounts = workload
         .scratch_dirs
         .iter()

@@ -221,7 +221,7 @@ impl Work<'_> {
 /// registry of its own keeps the helper's there, too.
 fn pull_secrets<'a>(stack: &'a Stack, tier: &Tier) -> BTreeSet<&'a str> {
     let uses = |cluster: &&crate::stack::Cluster| {
-        cluster.pools.values().any(|pool| pool.tier == tier.name)
+        cluster.pools.values().any(|pool| pool.volumes_from(&tier.name) > 0)
     };
     let clusters = stack.clusters.values().filter(uses);
     clusters.flat_map(|cluster| &cluster.image.pull_secrets).map(String::as_str).collect()

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use db_engine::cluster::Role;
+use db_engine::cluster::{Content, Role};
 use serde_json::{Value, json};
 
 use super::{DesiredObject, labels, members, pod};
-use crate::object::{
-    ANNOTATION_CALLED, ANNOTATION_PROTECT, ANNOTATION_TIER_CALLED, CLAIM, Kind, ObjectKey,
-};
+use crate::object::{ANNOTATION_CALLED, ANNOTATION_PROTECT, Kind, ObjectKey, tier_called};
 use crate::observed::Observed;
 use crate::stack::parts::PartAddress;
-use crate::stack::{Cluster, Pool, Stack, TierKind};
+use crate::stack::{Cluster, Pool, Stack, Storage, Tier, TierKind};
 use crate::wording::count;
 
 /// The StatefulSet of a pool.
@@ -48,14 +46,21 @@ pub fn object(
             },
             "selector": { "matchLabels": labels::of_members(stack, cluster, pool) },
             "template": pod::template(stack, cluster, pool, &workload, spread),
-            "volumeClaimTemplates": [claim(stack, cluster, pool)],
+            "volumeClaimTemplates": claims(stack, cluster, pool),
         },
     });
+    let volumes = pool.storage().map(|(content, storage)| {
+        let beside = match content {
+            Content::Data => "",
+            other => &format!(" for the {}", other.title()),
+        };
+        let tier = stack.tier_address(&storage.tier);
+        format!("{}{beside} on tier `{}`", storage.size, tier.name())
+    });
     let summary = format!(
-        "{}, {} on tier `{}` each, {}",
+        "{}, {} each, {}",
         count(pool.nodes as usize, workload.title),
-        pool.size,
-        stack.tier_address(&pool.tier).name(),
+        volumes.collect::<Vec<_>>().join(" and "),
         pod::image(cluster, &workload),
     );
     (key, DesiredObject { manifest, summary, exposes: false })
@@ -70,9 +75,11 @@ fn annotations(stack: &Stack, cluster: &Cluster, pool: &Pool) -> BTreeMap<&'stat
     if called != made {
         annotations.insert(ANNOTATION_CALLED, called.to_string());
     }
-    let tier = stack.tier_address(&pool.tier);
-    if tier.name() != pool.tier {
-        annotations.insert(ANNOTATION_TIER_CALLED, tier.to_string());
+    for (content, storage) in pool.storage() {
+        let tier = stack.tier_address(&storage.tier);
+        if tier.name() != storage.tier {
+            annotations.insert(tier_called(content), tier.to_string());
+        }
     }
     annotations
 }
@@ -86,28 +93,33 @@ fn start_order(role: Role) -> &'static str {
     }
 }
 
-fn claim(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Value {
-    let class = stack.storage.get(&pool.tier).map(|tier| stack.storage_class(tier));
-    json!({
-        "metadata": { "name": CLAIM, "labels": labels::of_claim(stack, cluster, pool) },
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": class,
-            "resources": { "requests": { "storage": pool.size.to_string() } },
-        },
-    })
+/// The templates of what each member claims, the data first.
+fn claims(stack: &Stack, cluster: &Cluster, pool: &Pool) -> Vec<Value> {
+    let claim = |(content, storage): (Content, &Storage)| {
+        let class = stack.storage.get(&storage.tier).map(|tier| stack.storage_class(tier));
+        let labels = labels::of_claim(stack, cluster, pool, &storage.tier);
+        json!({
+            "metadata": { "name": content.word(), "labels": labels },
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": class,
+                "resources": { "requests": { "storage": storage.size.to_string() } },
+            },
+        })
+    };
+    pool.storage().map(claim).collect()
 }
 
 /// What a pod does that cannot be placed on a machine of its own: it shares one.
 const PREFERRED: &str = "ScheduleAnyway";
 
-/// Whether a local tier has fewer hosts than the pool has members: then not all can have a machine of
-/// their own, and a spread that is demanded would keep a member from coming back to its volume.
+/// Whether a pool's local tiers have fewer hosts in common than it has members: then not all can have a machine
+/// of their own, and a spread that is demanded would keep a member from coming back to its volumes.
 fn shares_machines(stack: &Stack, pool: &Pool) -> bool {
-    let hosts = |tier| super::storage::hosts(tier, &Observed::default()).len();
-    stack.storage.get(&pool.tier).is_some_and(|tier| {
-        matches!(tier.kind, TierKind::Local(_)) && hosts(tier) < pool.nodes as usize
-    })
+    let is_declared = |tier: &&Tier| matches!(tier.kind, TierKind::Local(_));
+    let tiers = pool.storage().filter_map(|(_, storage)| stack.storage.get(&storage.tier));
+    let hosts = super::storage::hosts_in_common(tiers.filter(is_declared), &Observed::default());
+    hosts.is_some_and(|hosts| hosts.len() < pool.nodes as usize)
 }
 
 /// Whether the live set only prefers a spread already. It is left at that: to demand it again would

@@ -59,6 +59,14 @@ pub fn hosts(tier: &Tier, observed: &Observed) -> BTreeSet<String> {
     volumes(tier, observed).into_iter().map(|volume| volume.node).collect()
 }
 
+/// The nodes that all of these tiers have directories on; `None`: there are no tiers.
+pub fn hosts_in_common<'a>(
+    tiers: impl Iterator<Item = &'a Tier>,
+    observed: &Observed,
+) -> Option<BTreeSet<String>> {
+    tiers.map(|tier| hosts(tier, observed)).reduce(|all, more| &all & &more)
+}
+
 /// The name volumes know a node by.
 pub fn hostname(key: &ObjectKey, node: &LiveObject) -> String {
     node.label(LABEL_HOSTNAME).unwrap_or(&key.name).to_owned()

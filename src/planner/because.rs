@@ -1,10 +1,9 @@
 //! Why an object changes, in a reader's words, from the fields that change.
 
+use db_engine::cluster::Content;
 use serde_json::Value;
 
-use crate::object::{
-    ANNOTATION_CALLED, ANNOTATION_TIER_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey,
-};
+use crate::object::{ANNOTATION_CALLED, Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey, tier_called};
 use crate::observed::LiveObject;
 use crate::plan::FieldChange;
 use crate::stack::Stack;
@@ -49,7 +48,7 @@ fn renamed(field: &FieldChange) -> Option<String> {
     let says = |name: &str| field.path.contains(&format!(".annotations[\"{name}\"]"));
     let what = match () {
         () if says(ANNOTATION_CALLED) => "it",
-        () if says(ANNOTATION_TIER_CALLED) => "its tier",
+        () if Content::ALL.into_iter().any(|it| says(tier_called(it))) => "its tier",
         () => return None,
     };
     Some(match field.after.as_ref().and_then(Value::as_str) {
@@ -60,8 +59,9 @@ fn renamed(field: &FieldChange) -> Option<String> {
 
 /// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;
 /// what stands in others follows from the resources.
-const TOPICS: [(&str, &str); 10] = [
+const TOPICS: [(&str, &str); 11] = [
     (".volumeClaimTemplates[0].spec.resources", "storage of another size"),
+    (".volumeClaimTemplates[1].spec.resources", "storage of another size"),
     (".volumeClaimTemplates", "other storage"),
     (".containers[name=", "other resources"),
     (".image", "another image"),

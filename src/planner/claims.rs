@@ -5,18 +5,33 @@ use db_engine::cluster::Role;
 use super::draft::PlanDraft;
 use super::{PlanInput, objects, orphans, teardown};
 use crate::desired::DesiredPool;
-use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 
 /// The claims of a pool that are there.
 pub fn of_pool<'a>(input: &PlanInput<'a>, set: &ObjectKey) -> Vec<(&'a ObjectKey, &'a LiveObject)> {
-    let prefix = format!("{CLAIM}-{}-", set.name);
-    let of_set = |key: &ObjectKey| {
-        key.namespace == set.namespace
-            && key.name.strip_prefix(&prefix).is_some_and(|rest| rest.parse::<u32>().is_ok())
-    };
     let claims = input.observed.of_kind(Kind::PersistentVolumeClaim);
-    claims.filter(|(key, _)| of_set(key)).collect()
+    claims.filter(|(key, _)| key.is_claim_of(set)).collect()
+}
+
+/// The claims of one of its members that are there.
+pub fn of_member<'a>(
+    input: &PlanInput<'a>,
+    set: &ObjectKey,
+    ordinal: u32,
+) -> Vec<(&'a ObjectKey, &'a LiveObject)> {
+    let claims = of_pool(input, set).into_iter();
+    claims.filter(|(key, _)| key.ordinal() == Some(ordinal)).collect()
+}
+
+/// The claims of a declared pool that are there and its members mount.
+fn mounted<'a>(
+    input: &PlanInput<'a>,
+    pool: &DesiredPool,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a LiveObject)> + use<'a> {
+    let mut claims = of_pool(input, &pool.set);
+    claims.retain(|(key, _)| key.content_of_claim().is_some_and(|it| pool.claims.contains(&it)));
+    claims.into_iter()
 }
 
 /// Refuses claims nobody can account for: of strangers, beyond the members a set has, or of data
@@ -32,7 +47,7 @@ pub fn stale(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 }
 
 fn strangers(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, pool: &DesiredPool) {
-    for (key, claim) in of_pool(input, &pool.set) {
+    for (key, claim) in mounted(input, pool) {
         if claim.label(LABEL_STACK) != Some(&input.stack.name) {
             plan.block(
                 key,
@@ -71,7 +86,7 @@ fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, po
         None if alone.is_empty() => return,
         None => i64::from(orphans::members(&alone)),
     };
-    for (key, _) in of_pool(input, &pool.set) {
+    for (key, _) in mounted(input, pool) {
         let ordinal = key.ordinal().unwrap_or(0);
         if i64::from(ordinal) < has || ordinal >= pool.replicas() {
             continue;
@@ -120,7 +135,7 @@ fn is_listed(
 
 /// A claim whose deletion has begun goes as soon as its member restarts, and its data with it.
 pub fn leaving(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) -> bool {
-    let leaving = of_pool(input, &pool.set).into_iter().filter(|(_, claim)| claim.is_leaving());
+    let leaving = mounted(input, pool).filter(|(_, claim)| claim.is_leaving());
     let mut found = false;
     for (key, _) in leaving {
         found = true;
@@ -137,7 +152,7 @@ pub fn leaving(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) 
 /// Says which claims are on their way out although nothing restarts.
 pub fn tell_leaving(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for pool in input.desired.clusters.values().flat_map(|cluster| &cluster.pools) {
-        for (key, claim) in of_pool(input, &pool.set) {
+        for (key, claim) in mounted(input, pool) {
             if claim.is_leaving() {
                 plan.note(format!("{key} is being deleted and goes once its member restarts."));
             }
@@ -156,10 +171,10 @@ fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
             && teardown::is_control(live)
     });
     let founds = !others_vote
-        && control.iter().all(|pool| absent(pool) && of_pool(input, &pool.set).is_empty());
+        && control.iter().all(|pool| absent(pool) && mounted(input, pool).next().is_none());
     let old: Vec<String> = storing
         .iter()
-        .flat_map(|pool| of_pool(input, &pool.set))
+        .flat_map(|pool| mounted(input, pool))
         .map(|(key, _)| key.name.clone())
         .collect();
     if founds && !old.is_empty() {

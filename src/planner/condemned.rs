@@ -43,13 +43,21 @@ pub fn claims_down(
 ) {
     let claims = || cluster.iter().filter(|(key, _)| key.kind == Kind::PersistentVolumeClaim);
     let mut purges = Vec::new();
+    // What is on one volume of a member is worth nothing without the others.
+    let kept: BTreeMap<&str, &'static str> = claims()
+        .filter_map(|(key, live)| match fate(input, live) {
+            Fate::Kept(why) => Some((key.member_of_claim()?, why)),
+            Fate::None | Fate::Purged(..) => None,
+        })
+        .collect();
     for (key, live) in claims() {
         if let Some(other) = of_another_database(input, live) {
             let why = format!("it says that it is of database {other}");
             keep(plan, key, live, &why);
             continue;
         }
-        match fate(input, live) {
+        let with_it = key.member_of_claim().and_then(|member| kept.get(member));
+        match with_it.map_or_else(|| fate(input, live), |why| Fate::Kept(why)) {
             Fate::Kept(why) => {
                 keep(plan, key, live, why);
                 if let Some((volume, live)) = volume_of(input, live) {

@@ -8,25 +8,20 @@
 
 use std::collections::BTreeSet;
 
+use db_engine::cluster::Content;
 use serde_json::Value;
 
 use super::draft::{PlanDraft, create_id, settled};
 use super::{PlanInput, claims, objects};
 use crate::desired::{DesiredObject, DesiredPool};
-use crate::object::{Kind, NO_PROVISIONER, ObjectKey};
+use crate::object::{Kind, NO_PROVISIONER, ObjectKey, at, claim_template, claim_templates};
 use crate::observed::LiveObject;
 use crate::plan::growth::bytes;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::plan::{Change, FieldChange, Operation};
 use crate::wording::count;
 
-/// Where a StatefulSet says how much storage a member gets.
-pub(super) const SIZE: &str = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
-
-/// The same as a field's path.
-const SIZE_FIELD: &str = ".spec.volumeClaimTemplates[0].spec.resources.requests.storage";
-
-/// Where a claim says how much it asks for.
+/// Where a claim, and its template, say how much is asked for.
 const REQUEST: &str = "/spec/resources/requests/storage";
 
 /// The same as a field's path.
@@ -56,29 +51,53 @@ pub enum Asks {
 /// What is asked of a StatefulSet by the fields that are to change.
 pub fn asks(key: &ObjectKey, fields: &[FieldChange]) -> Asks {
     let size = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map_or(0, bytes);
-    let field = fields.iter().find(|field| field.path == SIZE_FIELD);
-    match field.filter(|_| key.kind == Kind::StatefulSet) {
-        Some(field) if size(&field.before) < size(&field.after) => Asks::More,
-        Some(field) if size(&field.before) > size(&field.after) => Asks::Less,
-        _ => Asks::Same,
+    let is_of_a_set = |_: &&FieldChange| key.kind == Kind::StatefulSet;
+    let sizes: Vec<(u64, u64)> = fields
+        .iter()
+        .filter(is_of_a_set)
+        .filter(|field| is_size(&field.path))
+        .map(|field| (size(&field.before), size(&field.after)))
+        .collect();
+    match () {
+        () if sizes.iter().any(|(before, after)| before > after) => Asks::Less,
+        () if sizes.iter().any(|(before, after)| before < after) => Asks::More,
+        () => Asks::Same,
     }
+}
+
+/// Whether a field of a StatefulSet is how much storage a claim of its members asks for.
+fn is_size(path: &str) -> bool {
+    let of_template = path.strip_prefix(".spec.volumeClaimTemplates[");
+    let (number, rest) = of_template.and_then(|rest| rest.split_once(']')).unwrap_or_default();
+    rest == REQUEST_FIELD && number.bytes().all(|it| it.is_ascii_digit())
 }
 
 /// The fields but for the size.
 pub fn but_for_the_size(fields: &[FieldChange]) -> Vec<FieldChange> {
-    fields.iter().filter(|field| field.path != SIZE_FIELD).cloned().collect()
+    fields.iter().filter(|field| !is_size(&field.path)).cloned().collect()
 }
 
 /// A manifest with the size a live StatefulSet has: so far Kubernetes can be asked what it would store.
 pub fn with_size_of(manifest: &Value, other: &Value) -> Value {
     let mut manifest = manifest.clone();
-    if let (Some(size), Some(of_other)) = (manifest.pointer_mut(SIZE), other.pointer(SIZE)) {
-        let differ = size.as_str().map(bytes) != of_other.as_str().map(bytes);
-        if differ {
-            *size = of_other.clone();
+    let templates =
+        manifest.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
+    for (template, of_other) in templates.into_iter().flatten().zip(claim_templates(other)) {
+        if let (Some(size), Some(of_other)) = (template.pointer_mut(REQUEST), at(of_other, REQUEST))
+        {
+            let differ = size.as_str().map(bytes) != of_other.as_str().map(bytes);
+            if differ {
+                *size = of_other.clone();
+            }
         }
     }
     manifest
+}
+
+/// How much a StatefulSet's members may store, each.
+pub(super) fn data_bytes(set: &Value) -> u64 {
+    let size = claim_template(set, Content::Data).and_then(|template| at(template, REQUEST));
+    size.and_then(Value::as_str).map_or(0, bytes)
 }
 
 /// Refuses what cannot be, once the fields are known that a StatefulSet is to change in.
@@ -106,89 +125,102 @@ struct Growing<'a> {
     key: &'a ObjectKey,
     live: &'a LiveObject,
     from: &'a str,
+    to: &'a str,
+}
+
+impl Growing<'_> {
+    fn is_small(&self) -> bool {
+        let has = self.live.text("/status/capacity/storage").map(bytes);
+        self.is_to_be_asked() || has.is_some_and(|has| has < bytes(self.to))
+    }
+
+    /// Whether it does not even ask for as much as the stack says.
+    fn is_to_be_asked(&self) -> bool {
+        bytes(self.from) < bytes(self.to)
+    }
 }
 
 /// The claims of a pool that are smaller than the stack says.
-fn growing<'a>(input: &PlanInput<'a>, pool: &DesiredPool, size: &str) -> Vec<Growing<'a>> {
-    let is_small = |one: &Growing<'_>| {
-        let has = one.live.text("/status/capacity/storage").map(bytes);
-        bytes(one.from) < bytes(size) || has.is_some_and(|has| has < bytes(size))
-    };
-    of_members(input, pool).filter(is_small).collect()
+fn growing<'a>(input: &PlanInput<'a>, pool: &DesiredPool) -> Vec<Growing<'a>> {
+    of_members(input, pool).filter(Growing::is_small).collect()
 }
 
-/// The claims of the members a pool is to have.
+/// The claims of the members a pool is to have, with how much the stack says of each.
 fn of_members<'a>(
     input: &PlanInput<'a>,
     pool: &DesiredPool,
 ) -> impl Iterator<Item = Growing<'a>> + use<'a> {
     let (stack, observed, members) = (input.stack, input.observed, pool.replicas());
+    let set = input.desired.objects.get(&pool.set).map(|object| &object.manifest);
     claims::of_pool(input, &pool.set)
         .into_iter()
         .filter(move |(key, _)| key.ordinal().is_some_and(|ordinal| ordinal < members))
         .filter(move |(key, live)| objects::is_ours(stack, observed, key, live))
-        .map(|(key, live)| Growing { key, live, from: live.text(REQUEST).unwrap_or_default() })
+        .filter_map(move |(key, live)| {
+            let template = claim_template(set?, key.content_of_claim()?)?;
+            let to = at(template, REQUEST)?.as_str()?;
+            Some(Growing { key, live, from: live.text(REQUEST).unwrap_or_default(), to })
+        })
 }
 
 /// Adds a change for each claim that is to become larger, or says why it cannot be; and tells of those
 /// that are larger than the stack says.
 pub fn claims(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for pool in input.desired.clusters.values().flat_map(|cluster| &cluster.pools) {
-        let Some(size) = size_of(input, pool) else { continue };
-        larger(input, plan, pool, size);
-        let growing = growing(input, pool, size);
+        larger(input, plan, pool);
+        let growing = growing(input, pool);
         if growing.is_empty() || claims::leaving(input, plan, pool) {
             continue;
         }
         if let Some((why, help)) = growing.iter().find_map(|claim| cannot(input, claim)) {
             plan.block(&pool.set, "growth", why, help);
         }
-        for Growing { key, live, from } in growing {
+        for claim in growing {
+            let size = claim.to;
             let change = Change {
                 operation: Operation::Update,
                 because: "the stack gives its pool more storage".to_owned(),
-                summary: match bytes(from) < bytes(size) {
+                summary: match claim.is_to_be_asked() {
                     true => format!("grows to {size}, its member goes on"),
                     false => format!("was asked to grow to {size}, and has not yet"),
                 },
-                fields: fields(live, from, size),
+                fields: fields(&claim),
             };
-            plan.changes.insert(key.clone(), change);
+            plan.changes.insert(claim.key.clone(), change);
         }
     }
 }
 
 /// What changes of a claim: what it asks for, or, where that was asked before, what it has.
-fn fields(live: &LiveObject, from: &str, size: &str) -> Vec<FieldChange> {
-    let has = live.text("/status/capacity/storage").unwrap_or_default();
-    let (path, before) = match bytes(from) < bytes(size) {
-        true => (REQUEST_FIELD, from),
+fn fields(claim: &Growing<'_>) -> Vec<FieldChange> {
+    let has = claim.live.text("/status/capacity/storage").unwrap_or_default();
+    let (path, before) = match claim.is_to_be_asked() {
+        true => (REQUEST_FIELD, claim.from),
         false => (".status.capacity.storage", has),
     };
     vec![FieldChange {
         path: path.to_owned(),
         before: Some(before.into()),
-        after: Some(size.into()),
+        after: Some(claim.to.into()),
         drifted_by: None,
     }]
 }
 
-fn size_of<'a>(input: &PlanInput<'a>, pool: &DesiredPool) -> Option<&'a str> {
-    input.desired.objects.get(&pool.set)?.manifest.pointer(SIZE)?.as_str()
-}
-
-fn larger(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool, size: &str) {
-    let asks_less = |set: &LiveObject| {
-        set.value.pointer(SIZE).and_then(Value::as_str).is_some_and(|has| bytes(has) > bytes(size))
+/// Tells of claims that are larger than the stack says; not where the stack asks for less than before, which is
+/// refused.
+fn larger(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+    let live = input.observed.objects.get(&pool.set);
+    let of_set = |claim: &Growing<'_>| {
+        let template = claim_template(&live?.value, claim.key.content_of_claim()?)?;
+        at(template, REQUEST)?.as_str().map(bytes)
     };
-    if input.observed.objects.get(&pool.set).is_some_and(asks_less) {
-        return;
-    }
-    for claim in of_members(input, pool).filter(|claim| bytes(claim.from) > bytes(size)) {
-        plan.note(format!(
-            "{} asks for {}, more than the {size} of the stack; it is left as it is.",
-            claim.key, claim.from
-        ));
+    for claim in of_members(input, pool).filter(|claim| bytes(claim.from) > bytes(claim.to)) {
+        if of_set(&claim).is_none_or(|has| has <= bytes(claim.to)) {
+            plan.note(format!(
+                "{} asks for {}, more than the {} of the stack; it is left as it is.",
+                claim.key, claim.from, claim.to
+            ));
+        }
     }
 }
 
@@ -246,9 +278,8 @@ pub fn expansions(
     pool: &DesiredPool,
     after: &BTreeSet<StepId>,
 ) {
-    let Some(size) = size_of(input, pool) else { return };
-    for claim in growing(input, pool, size) {
-        let Growing { key, live, from } = claim;
+    for claim in growing(input, pool) {
+        let Growing { key, live, from, to: size } = claim;
         let class = live.text("/spec/storageClassName").unwrap_or_default();
         let mut after = after.clone();
         after.extend(settled(&ObjectKey::global(Kind::StorageClass, class)));
@@ -266,7 +297,7 @@ pub fn expansions(
                 from: from.to_owned(),
                 to: size.to_owned(),
             },
-            title: match bytes(from) < bytes(size) {
+            title: match claim.is_to_be_asked() {
                 true => format!("expand {key} to {size}"),
                 false => format!("see {key} grow to {size}, as it was asked to"),
             },

@@ -6,7 +6,7 @@ use db_engine::cluster::{Role, ScaleOut, version_numbers};
 use db_engine::drivers::driver;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, objects, replacing, scale_in, tiers};
+use super::{PlanInput, immutable, objects, replacing, scale_in, tiers};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::FieldChange;
@@ -129,8 +129,18 @@ pub fn fixed_settings(
 ) -> bool {
     let cluster = live.label(LABEL_CLUSTER).and_then(|name| input.stack.clusters.get(name));
     let (Kind::StatefulSet, Some(cluster)) = (key.kind, cluster) else { return false };
+    // Where a volume comes or goes, the settings that follow from it do, too; that is refused by itself.
+    let has_other_volumes =
+        fields.iter().any(|field| immutable::is_about_claims(key.kind, &field.path));
+    let is_said = |setting: &str| {
+        let pools = cluster.pools.values().flat_map(|pool| pool.settings.keys());
+        cluster.settings.keys().chain(pools).any(|name| name == setting)
+    };
     let mut found = false;
     for (setting, reason) in driver(cluster.engine).fixed_settings() {
+        if has_other_volumes && !is_said(setting) {
+            continue;
+        }
         let needle = format!(".env[name={setting}]");
         if fields.iter().any(|field| field.path.contains(&needle) && field.drifted_by.is_none()) {
             plan.block(

@@ -34,11 +34,11 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 
 /// The claims of all members a pool is to have.
 fn all(input: &PlanInput<'_>, pool: &DesiredPool) -> Members {
-    let claim = |ordinal| {
+    let claims = |ordinal| {
         let address = members::address(input.stack, &pool.set.name, ordinal);
-        (ObjectKey::claim_of(&pool.set, ordinal), address)
+        pool.claims_of(ordinal).map(move |claim| (claim, address.clone()))
     };
-    (0..pool.replicas()).map(claim).collect()
+    (0..pool.replicas()).flat_map(claims).collect()
 }
 
 /// The claims that do not say whose they are; `yet`: those that are yet to be, too.

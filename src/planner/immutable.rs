@@ -38,11 +38,16 @@ pub struct Fixed<'a> {
     pub paths: Vec<&'a str>,
 }
 
+/// Whether a field is of what the members of a StatefulSet claim.
+pub fn is_about_claims(kind: Kind, path: &str) -> bool {
+    kind == Kind::StatefulSet && covers(".spec.volumeClaimTemplates", path)
+}
+
 /// Why a field cannot change, and the way on; `None`: it can.
 pub fn fixed(kind: Kind, path: &str) -> Option<(&'static str, &'static str)> {
     let within = |field: &str| covers(field, path);
     match kind {
-        Kind::StatefulSet if within(".spec.volumeClaimTemplates") => Some((
+        Kind::StatefulSet if is_about_claims(kind, path) => Some((
             "a pool's claims are fixed when its StatefulSet is made",
             "put `storage` back as it was; or declare another pool with it in place of this one, whose members \
              then hand over to the new ones and leave",

@@ -2,14 +2,14 @@
 //! them wake up with its data, so they have to be the members of that life, and read what
 //! it wrote (rules 2 and 7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::cluster::Role;
 use db_engine::drivers::driver;
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, guards, objects, orphans};
+use super::{PlanInput, claims, guards, halves, objects, orphans};
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::inventory::ClusterRecord;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, ObjectKey, at};
@@ -101,8 +101,8 @@ pub fn tell_deferred(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 /// The claims a pool's members left.
 struct Kept<'a> {
     pool: &'a DesiredPool,
-    /// How many.
-    claims: usize,
+    /// How many members had them.
+    members: usize,
 }
 
 impl<'a> Kept<'a> {
@@ -115,15 +115,19 @@ impl<'a> Kept<'a> {
         let ours = claims::of_pool(input, &pool.set).into_iter().filter(|(key, live)| {
             objects::is_ours(input.stack, input.observed, key, live) && !live.is_leaving()
         });
-        let claims = ours.count();
-        (claims > 0).then_some(Self { pool, claims })
+        let members: BTreeSet<Option<u32>> = ours.map(|(key, _)| key.ordinal()).collect();
+        let members = members.len();
+        (members > 0).then_some(Self { pool, members })
     }
 
     fn tell(&self, plan: &mut PlanDraft) {
-        let members = count(self.claims, self.pool.title);
+        let members = count(self.members, self.pool.title);
         let set = &self.pool.set.name;
-        plan.note(match self.claims {
-            1 => format!("{members} of `{set}` starts with the data its claim has kept."),
+        plan.note(match self.members {
+            1 if self.pool.claims.len() == 1 => {
+                format!("{members} of `{set}` starts with the data its claim has kept.")
+            }
+            1 => format!("{members} of `{set}` starts with the data its claims have kept."),
             _ => format!("{members} of `{set}` start with the data their claims have kept."),
         });
     }
@@ -139,9 +143,18 @@ fn fixed(
 ) {
     let now = fixed_settings(input.desired, cluster, pool);
     let Some(before) = record.fixed.get(&pool.name) else { return };
+    // Where a volume comes or goes, the settings that follow from it do, too.
+    let address = input.stack.pool_address(&cluster.name, &pool.name).to_string();
+    let has_other_volumes =
+        plan.blocked.iter().any(|it| it.rule == halves::RULE && it.address == address);
+    let of_pool = cluster.pools.get(&pool.name).map(|pool| &pool.settings);
+    let is_said = |setting: &str| {
+        cluster.settings.contains_key(setting)
+            || of_pool.is_some_and(|settings| settings.contains_key(setting))
+    };
     for (setting, reason) in driver(cluster.engine).fixed_settings() {
         let (was, is) = (before.get(*setting), now.get(*setting));
-        if was == is {
+        if was == is || has_other_volumes && !is_said(setting) {
             continue;
         }
         let value = |value: Option<&String>| match value {

@@ -9,11 +9,10 @@ use db_engine::statement::Statement;
 use serde_json::Value;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, condemned, growth, order, orphans, retirement, teardown};
+use super::{PlanInput, claims, condemned, growth, order, orphans, retirement, teardown};
 use crate::desired::{DesiredPool, members};
 use crate::object::{ObjectKey, at};
 use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
-use crate::plan::growth::bytes;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::stack::Cluster;
 use crate::wording;
@@ -90,7 +89,7 @@ impl<'a> Shrinking<'a> {
         has: u32,
     ) -> Option<Self> {
         let live = input.observed.objects.get(&desired.set);
-        let size = live.and_then(|live| live.text(growth::SIZE)).map_or(0, bytes);
+        let size = live.map_or(0, |live| growth::data_bytes(&live.value));
         let address = input.stack.pool_address(cluster, &desired.name);
         let stay = match retirement::is_retired(desired) {
             true => format!(
@@ -251,10 +250,6 @@ impl<'a> Shrinking<'a> {
         ObjectKey::pod_of(&self.desired.set, ordinal)
     }
 
-    fn claim(&self, ordinal: u32) -> ObjectKey {
-        ObjectKey::claim_of(&self.desired.set, ordinal)
-    }
-
     /// What everything that comes after a drain relies on.
     pub(super) fn left(&self, leaver: &Leaver) -> Expect {
         Expect::Left {
@@ -356,8 +351,9 @@ pub(super) fn leave_one_by_one(
             continue;
         }
         let gone = goes(plan, (*ordinal, leaver), after);
-        let claim = shrinking.claim(*ordinal);
-        condemned::member_left(input, plan, &claim, shrinking.left(leaver), &gone);
+        for (claim, _) in claims::of_member(input, &shrinking.desired.set, *ordinal) {
+            condemned::member_left(input, plan, claim, shrinking.left(leaver), &gone);
+        }
         before = gone;
     }
     before

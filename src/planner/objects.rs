@@ -10,7 +10,7 @@ use super::{PlanInput, Previewed, because, guards, immutable, managers, orphans,
 use crate::desired::{Desired, DesiredObject};
 use crate::fields::walk::walk;
 use crate::fields::{self, merge, path::Element, path::Path};
-use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey};
+use crate::object::{FIELD_MANAGER, Kind, LABEL_STACK, ObjectKey, at};
 use crate::observed::{LiveObject, Observed};
 use crate::plan::{Change, Conflict, FieldChange, NOT_THERE, Operation};
 use crate::stack::Stack;
@@ -209,7 +209,7 @@ pub fn changed_fields(
     };
     if stored.is_none() {
         // Without the server's word, what a list loses may be a default the server fills in again.
-        fields.retain(|field| field.after.is_some() || !field.path.contains("[0]."));
+        fields.retain(|field| field.after.is_some() || !is_in_an_element(&field.path));
     }
     let asked = fields::names(&object.manifest);
     fields.retain(|field| !is_invented(&asked, field));
@@ -285,14 +285,25 @@ fn narrow(
     match (before, after) {
         _ if before == after => {}
         (Some(Value::Array(old)), Some(Value::Array(new)))
-            if old.len() == new.len() && old.iter().chain(new).all(Value::is_object) =>
+            if old.iter().chain(new).all(Value::is_object)
+                && (old.len() == new.len() || one_goes_on_the_other(old, new)) =>
         {
-            for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                narrow_object(&format!("{path}[{index}]"), old, new, tell);
+            for index in 0..old.len().max(new.len()) {
+                let place = format!("{path}[{index}]");
+                match (old.get(index), new.get(index)) {
+                    (Some(old), Some(new)) => narrow_object(&place, old, new, tell),
+                    (old, new) => tell(place, old, new),
+                }
             }
         }
         _ => tell(path, before, after),
     }
+}
+
+/// Whether the objects of two lists are the same by name, but for some at the end of one.
+fn one_goes_on_the_other(old: &[Value], new: &[Value]) -> bool {
+    let name = |one: &Value| at(one, "/metadata/name").cloned();
+    old.iter().zip(new).all(|(old, new)| name(old).is_some() && name(old) == name(new))
 }
 
 fn narrow_object(
@@ -313,6 +324,14 @@ fn narrow_object(
             (old, new) => narrow(place, old, new, tell),
         }
     }
+}
+
+/// Whether a field is of an element that is told by its place in a list.
+fn is_in_an_element(path: &str) -> bool {
+    path.split('[').skip(1).any(|rest| {
+        let number = rest.split_once("].").map_or("", |(number, _)| number);
+        !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 /// Fields the server fills in where a manifest leaves them out; what a dry run shows for them is

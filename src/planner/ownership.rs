@@ -14,6 +14,7 @@ use crate::fields;
 use crate::inventory::{Inventory, Item};
 use crate::object::{
     FIELD_MANAGER, Kind, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_PART_OF, LABEL_STACK, ObjectKey,
+    at, claim_template,
 };
 use crate::observed::{LiveObject, Observed};
 use crate::plan::labels::{self, Relabeling};
@@ -99,7 +100,7 @@ fn labels_wanted(desired: &Desired, key: &ObjectKey) -> Option<Relabeling> {
     let labels = match key.kind {
         Kind::PersistentVolumeClaim => {
             let set = &desired.objects.get(&key.set_of_claim()?)?.manifest;
-            set.pointer("/spec/volumeClaimTemplates/0/metadata/labels")?
+            at(claim_template(set, key.content_of_claim()?)?, "/metadata/labels")?
         }
         _ => desired.objects.get(key)?.manifest.pointer("/metadata/labels")?,
     };

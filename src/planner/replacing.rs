@@ -5,7 +5,7 @@
 
 mod steps;
 
-use db_engine::cluster::Role;
+use db_engine::cluster::{Content, Role};
 use db_engine::drivers::driver;
 use db_engine::engine::{MemberState, TopologyMember, Unfit};
 use db_engine::statement::Statement;
@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use steps::steps;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, leavers};
+use super::{PlanInput, claims, leavers};
 use crate::desired::storage::hostname;
 use crate::desired::{Desired, DesiredCluster, DesiredPool, members, preparation};
 use crate::object::{ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_STACK, ObjectKey};
@@ -39,8 +39,9 @@ struct Due<'a> {
     /// What the database is told, with its id of the member and the region replicas it holds; `None`: it
     /// lists it no more.
     told: Option<(Statement, i64, u64)>,
-    /// Its claim, if it is there.
-    claim: Option<(ObjectKey, &'a LiveObject)>,
+    /// Its claims that are there and have volumes, that of its data last: as long as that is there, it is known
+    /// by it.
+    claims: Vec<(ObjectKey, &'a LiveObject)>,
     /// Its pod, if it is there.
     pod: Option<&'a LiveObject>,
 }
@@ -138,8 +139,9 @@ impl<'a> Lost<'a> {
         Some(Self { name, cluster, pool, ordinal, pod, address })
     }
 
+    /// The claim it is known by.
     fn claim(&self) -> ObjectKey {
-        ObjectKey::claim_of(&self.pool.set, self.ordinal)
+        ObjectKey::claim_of(&self.pool.set, Content::Data, self.ordinal)
     }
 
     /// How it stands with it, or why nothing may be done about it.
@@ -149,8 +151,8 @@ impl<'a> Lost<'a> {
             Some(DatabaseView::Unreachable { why }) => return Err(unheard(why)),
             Some(DatabaseView::Absent) | None => return Err(unheard("no member is ready")),
         };
-        let (claim, pod) = (self.claim(), input.observed.objects.get(&self.pod));
-        let live = input.observed.objects.get(&claim);
+        let pod = input.observed.objects.get(&self.pod);
+        let live = input.observed.objects.get(&self.claim());
         let is_ready = pod.is_some_and(LiveObject::is_ready);
         let member = topology.members.get(&self.address);
         match member {
@@ -180,16 +182,22 @@ impl<'a> Lost<'a> {
             }
             None => None,
         };
-        // One that has no volume is of the member to come.
-        let bound = live.filter(|claim| claim.text("/spec/volumeName").is_some());
-        Ok(Standing::Lost(Due { told, claim: bound.map(|live| (claim, live)), pod }))
+        Ok(Standing::Lost(Due { told, claims: self.claims(input), pod }))
+    }
+
+    /// Its claims that are there, that of its data last. One that has no volume is of the member to come.
+    fn claims(&self, input: &PlanInput<'a>) -> Vec<(ObjectKey, &'a LiveObject)> {
+        let claims = claims::of_member(input, &self.pool.set, self.ordinal).into_iter().rev();
+        let bound = claims.filter(|(_, live)| live.text("/spec/volumeName").is_some());
+        bound.map(|(claim, live)| (claim.clone(), live)).collect()
     }
 
     /// Whether members of its pool can be lost with a machine, and its StatefulSet makes another in its place.
     fn may_be_lost(&self, input: &PlanInput<'_>) -> Result<(), Unfit> {
         let cluster = input.stack.clusters.get(self.name);
-        let tier = cluster.and_then(|it| it.pools.get(&self.pool.name)).map(|pool| &pool.tier);
-        let tier = tier.and_then(|tier| input.stack.storage.get(tier));
+        let pool = cluster.and_then(|it| it.pools.get(&self.pool.name));
+        // Its other volumes are of the same kind.
+        let tier = pool.and_then(|pool| input.stack.storage.get(&pool.data.tier));
         if tier.is_some_and(|tier| !tier.is_local()) {
             return Err(Unfit::new(
                 "its volume is not bound to a machine, and outlives one",
@@ -222,7 +230,7 @@ impl<'a> Lost<'a> {
         let says = claim.annotation(ANNOTATION_MEMBER);
         claim.label(LABEL_GIVEN_UP).is_some()
             || says.is_some_and(|id| member.is_none_or(|member| member.id.to_string() == id))
-            || is_volume_gone(input, &self.claim())
+            || self.pool.claims_of(self.ordinal).any(|claim| is_volume_gone(input, &claim))
             || pod.is_some_and(|pod| machine(input, pod) == Machine::Gone)
     }
 }
@@ -265,10 +273,11 @@ pub fn is_on_a_machine_that_is_gone(input: &PlanInput<'_>, volume: &Value) -> bo
     directory.is_some_and(|it| is_gone(input, |key, live| hostname(key, live) == it.node))
 }
 
-/// The pod of a member whose claim, and what is on it, is given up.
+/// Whether a claim is of a member that is given up, with what is on it.
 pub fn is_given_up(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     let all = Lost::all(input);
-    let lost = all.iter().find(|lost| lost.claim() == *claim);
+    let is_its = |lost: &&Lost<'_>| lost.pool.claims_of(lost.ordinal).any(|it| it == *claim);
+    let lost = all.iter().find(is_its);
     lost.is_some_and(|lost| lost.due(input).is_some())
 }
 
@@ -347,20 +356,17 @@ fn tell_of(
     (pool, ordinal): (&DesiredPool, u32),
     member: Option<&TopologyMember>,
 ) {
-    let (pod, claim) =
-        (ObjectKey::pod_of(&pool.set, ordinal), ObjectKey::claim_of(&pool.set, ordinal));
+    let pod = ObjectKey::pod_of(&pool.set, ordinal);
     let runs = member.is_some_and(|member| member.state != MemberState::Unknown);
     if runs || input.consents.contains(&pod.to_string()) {
         return;
     }
     let live = input.observed.objects.get(&pod);
     let is_without = live.is_some_and(|live| machine(input, live) == Machine::Gone)
-        || is_volume_gone(input, &claim);
-    let is_begun = input
-        .observed
-        .objects
-        .get(&claim)
-        .is_some_and(|claim| claim.label(LABEL_GIVEN_UP).is_some() && !claim.is_leaving());
+        || pool.claims_of(ordinal).any(|claim| is_volume_gone(input, &claim));
+    let is_begun = claims::of_member(input, &pool.set, ordinal)
+        .into_iter()
+        .any(|(_, claim)| claim.label(LABEL_GIVEN_UP).is_some() && !claim.is_leaving());
     let name = &pod.name;
     if is_begun {
         plan.note(format!(

@@ -71,6 +71,7 @@ fn retired(input: &PlanInput<'_>, cluster: &str, pool: &str) -> Option<DesiredPo
         set,
         title,
         addresses: BTreeSet::new(),
+        claims: Vec::new(),
         ready_within_seconds: live.map_or(STOP_SECONDS_MIN, stop_seconds),
         needs: Vec::new(),
     })

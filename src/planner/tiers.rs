@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use super::PlanInput;
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::{recycling, replacing};
+use super::{halves, recycling, replacing};
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, ObjectKey};
 use crate::observed::LiveObject;
-use crate::stack::{Recycle, Tier, TierKind};
+use crate::stack::{Pool, Recycle, Storage, Tier, TierKind};
 use crate::wording::count;
 
 /// Whether local tiers have a volume for every member: one that nobody's data are on.
@@ -32,12 +32,21 @@ pub fn recycled<'a>(input: &PlanInput<'a>) -> Vec<(&'a ObjectKey, &'a Tier)> {
     volumes.collect()
 }
 
+/// The volumes of a tier that members which lack one may have: those that are nobody's, and those that are
+/// cleared for them.
+pub(super) fn free<'a>(input: &PlanInput<'a>, tier: &Tier) -> Vec<&'a ObjectKey> {
+    let room = Room::of(input, tier);
+    let recycled = room.recycled(input, tier);
+    room.free.into_iter().chain(recycled).collect()
+}
+
 /// Only the live nodes tell how many volumes a tier has that chooses them by label.
 fn declares_too_few(input: &PlanInput<'_>, plan: &mut PlanDraft, tier: &Tier) -> bool {
     let TierKind::LocalOnNodes { labels, per_node, .. } = &tier.kind else { return false };
     let volumes = storage::volumes(tier, input.observed).len();
     let pools = input.stack.clusters.values().flat_map(|cluster| cluster.pools.values());
-    let members: u32 = pools.filter(|pool| pool.tier == tier.name).map(|pool| pool.nodes).sum();
+    let asked = |pool: &Pool| pool.nodes * pool.volumes_from(&tier.name);
+    let members: u32 = pools.map(asked).sum();
     let too_few = volumes < members as usize;
     if too_few {
         let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -75,7 +84,7 @@ impl<'a> Room<'a> {
     fn of(input: &PlanInput<'a>, tier: &Tier) -> Self {
         let all = claims(input, tier);
         let mut needed: BTreeSet<ObjectKey> =
-            all.iter().filter(|claim| is_without_volume(input, claim)).cloned().collect();
+            all.iter().filter(|claim| needs_a_volume(input, claim)).cloned().collect();
         let of_tier = input.desired.objects.iter().filter(|(key, object)| {
             key.kind == Kind::PersistentVolume
                 && labels::tier_of(&object.manifest) == Some(&tier.name)
@@ -183,55 +192,77 @@ fn is_gone(input: &PlanInput<'_>, claim: &ObjectKey, volume: &LiveObject) -> boo
 }
 
 /// Whether a claim of this name needs a volume: it has none, or is given up with the one it has.
-fn is_without_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+pub(super) fn is_without_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     let live = input.observed.objects.get(claim);
     let has = live.is_some_and(|claim| claim.text("/spec/volumeName").is_some());
     !has || replacing::is_given_up(input, claim)
 }
 
+/// Whether a claim needs a volume that is free: not one that is missed, whose volume is to be brought back.
+fn needs_a_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    is_without_volume(input, claim) && !halves::is_missed(input, claim)
+}
+
 /// The claims of the tier's members, those yet to come among them.
 fn claims(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
-    let claims = pools_on(input, tier).flat_map(|pool| {
-        (0..pool.replicas()).map(move |ordinal| ObjectKey::claim_of(&pool.set, ordinal))
+    let claims = pools_on(input, tier).flat_map(|(declared, pool)| {
+        let of_tier = declared.storage().filter(|(_, storage)| storage.tier == tier.name);
+        of_tier.flat_map(move |(content, _)| {
+            (0..pool.replicas()).map(move |it| ObjectKey::claim_of(&pool.set, content, it))
+        })
     });
     claims.collect()
 }
 
-/// The pools whose members have their volumes from a tier.
+/// The pools whose members have volumes from a tier, each as it is declared and as it is to be.
 fn pools_on<'a>(
     input: &PlanInput<'a>,
     tier: &'a Tier,
-) -> impl Iterator<Item = &'a DesiredPool> + use<'a> {
+) -> impl Iterator<Item = (&'a Pool, &'a DesiredPool)> + use<'a> {
+    pools(input).filter(|(declared, _)| declared.volumes_from(&tier.name) > 0)
+}
+
+/// All pools, each as it is declared and as it is to be.
+pub(super) fn pools<'a>(
+    input: &PlanInput<'a>,
+) -> impl Iterator<Item = (&'a Pool, &'a DesiredPool)> + use<'a> {
     let (stack, desired) = (input.stack, input.desired);
     desired.clusters.iter().flat_map(move |(name, cluster)| {
         let declared = stack.clusters.get(name);
-        let is_on = move |pool: &&DesiredPool| {
-            let pool = declared.and_then(|cluster| cluster.pools.get(&pool.name));
-            pool.is_some_and(|pool| pool.tier == tier.name)
-        };
-        cluster.pools.iter().filter(is_on)
+        cluster.pools.iter().filter_map(move |pool| Some((declared?.pools.get(&pool.name)?, pool)))
     })
 }
 
 /// Tells of members that are to share a machine, because their local tier is on too few: Kubernetes can
 /// spread them no further, and who loses that machine loses both.
 pub fn shared_machines(input: &PlanInput<'_>, plan: &mut PlanDraft) {
-    for tier in input.stack.storage.values().filter(|tier| tier.is_local()) {
-        let machines = storage::hosts(tier, input.observed).len();
-        for pool in pools_on(input, tier) {
-            let members = pool.addresses.len();
-            if machines < members && plan.changes.contains_key(&pool.set) {
-                plan.note(format!(
-                    "{} has {}, and the volumes of `{}` are on {}: some members will share one, and \
-                     be lost together with it.",
-                    pool.set,
-                    count(members, "member"),
-                    input.stack.tier_address(&tier.name),
-                    count(machines, "machine"),
-                ));
-            }
+    for (declared, pool) in pools(input) {
+        let local = || local_tiers(input, declared);
+        let Some(machines) = storage::hosts_in_common(local(), input.observed) else { continue };
+        let (machines, members) = (machines.len(), pool.addresses.len());
+        if machines < members && plan.changes.contains_key(&pool.set) {
+            let addresses: BTreeSet<String> =
+                local().map(|tier| format!("`{}`", input.stack.tier_address(&tier.name))).collect();
+            plan.note(format!(
+                "{} has {}, and the volumes of {} are on {}: some members will share one, and be lost \
+                 together with it.",
+                pool.set,
+                count(members, "member"),
+                addresses.into_iter().collect::<Vec<_>>().join(" and "),
+                count(machines, "machine"),
+            ));
         }
     }
+}
+
+/// The local tiers a pool's members have volumes from, once for each volume.
+fn local_tiers<'a>(
+    input: &PlanInput<'a>,
+    pool: &'a Pool,
+) -> impl Iterator<Item = &'a Tier> + use<'a> {
+    let tiers = &input.stack.storage;
+    let of = move |(_, storage): (_, &Storage)| tiers.get(&storage.tier);
+    pool.storage().filter_map(of).filter(|tier| tier.is_local())
 }
 
 /// Classes the stack uses but does not make: they must be there and keep the tier's promise.

@@ -12,7 +12,7 @@ use crate::object::{Kind, ObjectKey};
 use crate::plan::Purpose;
 use crate::sandbox::{Cluster, Furniture, Sandbox};
 use crate::stack::parts::PartAddress;
-use crate::stack::{LocalVolume, Move, Pool, Prepare, Stack, Tier, TierKind};
+use crate::stack::{LocalVolume, Move, Pool, Prepare, Stack, Storage, Tier, TierKind};
 
 /// One operation in the life of a stack.
 #[derive(Clone, Debug)]
@@ -96,10 +96,12 @@ pub fn one_lost(base: &Cluster, stack: &Stack) -> Option<(Cluster, Stack, Object
     let members: Vec<ObjectKey> = (0..pool.nodes).map(|it| ObjectKey::pod_of(&set, it)).collect();
     let pod = members.iter().find(is_alone)?.clone();
     let mut stack = stack.clone();
-    let tier = stack.storage.get_mut(&pool.tier)?;
-    let TierKind::Local(volumes) = &mut tier.kind else { return None };
-    let spare = volumes.first()?.clone();
-    volumes.push(LocalVolume { path: format!("{}-spare", spare.path), ..spare });
+    for (_, storage) in pool.storage() {
+        let tier = stack.storage.get_mut(&storage.tier)?;
+        let TierKind::Local(volumes) = &mut tier.kind else { return None };
+        let spare = volumes.first()?.clone();
+        volumes.push(LocalVolume { path: format!("{}-spare", spare.path), ..spare });
+    }
     let node = ObjectKey::global(Kind::Node, node_of(&pod)?);
     let sandbox = Sandbox::resumed(base.clone());
     sandbox.disturb(|cluster| {
@@ -192,18 +194,18 @@ fn changed(stack: &Stack, change: impl FnOnce(&mut Stack)) -> Stack {
     stack
 }
 
-/// One member more in the last pool that stores, and a volume for it where volumes are counted.
+/// One member more in the last pool that stores, and volumes for it where volumes are counted.
 fn scale_out(stack: &mut Stack) {
     let pools = stack.clusters.values_mut().flat_map(|cluster| cluster.pools.values_mut());
     let Some(pool) = pools.filter(|pool| pool.role != Role::Control).last() else { return };
     pool.nodes += 1;
-    let tier = stack.storage.get_mut(&pool.tier);
-    if let Some(TierKind::Local(volumes)) = tier.map(|tier| &mut tier.kind)
-        && let Some(last) = volumes.last().cloned()
-    {
-        let mut more = last;
-        "worker-4".clone_into(&mut more.node);
-        volumes.push(more);
+    for (_, storage) in pool.storage() {
+        let tier = stack.storage.get_mut(&storage.tier);
+        if let Some(TierKind::Local(volumes)) = tier.map(|tier| &mut tier.kind)
+            && let Some(last) = volumes.last().cloned()
+        {
+            volumes.push(LocalVolume { node: "worker-4".to_owned(), ..last });
+        }
     }
 }
 
@@ -235,9 +237,11 @@ fn grow(stack: &mut Stack) {
     }
     let pools = stack.clusters.values_mut().flat_map(|cluster| cluster.pools.values_mut());
     let mut last = None;
-    for pool in pools.filter(|pool| drivers.contains(&pool.tier)) {
-        if let Ok(size) = (pool.size.bytes() * 2).to_string().parse() {
-            pool.size = size;
+    for pool in pools.filter(|pool| drivers.contains(&pool.data.tier)) {
+        for storage in pool.storage_mut() {
+            if let Ok(size) = (storage.size.bytes() * 2).to_string().parse() {
+                storage.size = size;
+            }
         }
         last = Some(pool).filter(|pool| pool.role != Role::Control).or(last);
     }
@@ -249,15 +253,16 @@ fn grow(stack: &mut Stack) {
 /// Another pool, of half the storage, in place of the last that stores on volumes of a driver.
 fn exchange(stack: &mut Stack) {
     let tiers = &stack.storage;
-    let is_local = |pool: &Pool| tiers.get(&pool.tier).is_none_or(Tier::is_local);
+    let is_local = |pool: &Pool| tiers.get(&pool.data.tier).is_none_or(Tier::is_local);
     let Some(cluster) = stack.clusters.values_mut().last() else { return };
     let mut pools = cluster.pools.values();
     let old = pools.rfind(|pool| pool.role != Role::Control && !is_local(pool));
     let Some(old) = old.cloned() else { return };
     let name = format!("{}-anew", old.name);
     cluster.pools.remove(&old.name);
-    if let Ok(size) = (old.size.bytes() / 2).to_string().parse() {
-        cluster.pools.insert(name.clone(), Pool { name, size, ..old });
+    if let Ok(size) = (old.data.size.bytes() / 2).to_string().parse() {
+        let data = Storage { size, ..old.data.clone() };
+        cluster.pools.insert(name.clone(), Pool { name, data, ..old });
     }
 }
 

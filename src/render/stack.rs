@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use db_engine::cluster::Content;
+
 use super::text::{count, fold, harmless, seconds};
 use crate::desired::members;
 use crate::stack::{
-    Cluster, ExposeKind, Pool, Prepare, Reclaim, Recycle, Stack, Target, Tier, TierKind,
+    Cluster, ExposeKind, Pool, Prepare, Reclaim, Recycle, Stack, Storage, Target, Tier, TierKind,
 };
 
 /// The whole stack.
@@ -79,16 +81,22 @@ fn heading(cluster: &Cluster) -> String {
 
 fn members_of(stack: &Stack, cluster: &Cluster, pool: &Pool) -> String {
     let workload = members::workload(stack, cluster, pool);
+    let volumes = pool.storage().map(|(content, storage)| {
+        let Storage { tier, size } = storage;
+        match content {
+            Content::Data => format!("{size} on tier `{tier}`"),
+            other => format!("{size} for the {} on tier `{tier}`", other.title()),
+        }
+    });
     format!(
-        "pool `{}` ({}): {}, {} CPU, {} memory, {} on tier `{}` each; \
+        "pool `{}` ({}): {}, {} CPU, {} memory, {} each; \
          a member is ready within {} and stops within {}",
         pool.name,
         pool.role,
         count(pool.nodes as usize, workload.title),
         pool.cpu,
         pool.memory,
-        pool.size,
-        pool.tier,
+        volumes.collect::<Vec<_>>().join(" and "),
         seconds(pool.ready_within_seconds),
         seconds(pool.grace_seconds.max(workload.grace_seconds).unsigned_abs()),
     )

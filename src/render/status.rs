@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use comfy_table::{Table, presets};
+use db_engine::cluster::Content;
 use db_engine::engine::host;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use super::text::{brief, fold, harmless};
 use crate::apply::pods;
 use crate::desired::{Desired, DesiredCluster, DesiredPool};
 use crate::lock::Lock;
-use crate::object::{CLAIM, Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
+use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::stack::Stack;
 
@@ -96,17 +97,31 @@ fn of_pod(cluster: &DesiredCluster, key: ObjectKey, title: String, seen: &Observ
     };
     let node = live.and_then(|pod| pod.text("/spec/nodeName")).unwrap_or("-").to_owned();
     let (database, regions) = in_database(cluster, &name, seen);
-    Member { claim: claim(&key, seen), name, title, pod, node, database, regions }
+    let claim = claims(&key, seen);
+    Member { claim, name, title, pod, node, database, regions }
 }
 
-fn claim(pod: &ObjectKey, seen: &Observed) -> String {
-    let name = format!("{CLAIM}-{}", pod.name);
-    let key = ObjectKey { kind: Kind::PersistentVolumeClaim, name, ..pod.clone() };
-    let Some(claim) = seen.objects.get(&key) else { return "-".to_owned() };
-    let phase = claim.text("/status/phase").unwrap_or("?");
-    let phase = if claim.is_leaving() { "Terminating" } else { phase };
-    let size = claim.text("/spec/resources/requests/storage").unwrap_or("?");
-    format!("{phase} {size}")
+/// How it stands with a member's claims: with that of its data, and with others as far as they differ from it.
+fn claims(pod: &ObjectKey, seen: &Observed) -> String {
+    let (Some(set), Some(ordinal)) = (pod.set_of_pod(), pod.ordinal()) else {
+        return "-".to_owned();
+    };
+    let of = |content| seen.objects.get(&ObjectKey::claim_of(&set, content, ordinal));
+    let phase = |claim: &LiveObject| match claim.is_leaving() {
+        true => "Terminating".to_owned(),
+        false => claim.text("/status/phase").unwrap_or("?").to_owned(),
+    };
+    let size = |claim: &LiveObject| {
+        claim.text("/spec/resources/requests/storage").unwrap_or("?").to_owned()
+    };
+    let data = of(Content::Data);
+    let said = data.map_or("-".to_owned(), |claim| format!("{} {}", phase(claim), size(claim)));
+    let beside = Content::APART.into_iter().filter_map(|content| Some((content, of(content)?)));
+    let beside = beside.map(|(content, claim)| match data.map(phase) == Some(phase(claim)) {
+        true => format!(", {} {}", content.word(), size(claim)),
+        false => format!(", {} {} {}", content.word(), phase(claim), size(claim)),
+    });
+    std::iter::once(said).chain(beside).collect()
 }
 
 fn in_database(cluster: &DesiredCluster, pod: &str, seen: &Observed) -> (String, String) {

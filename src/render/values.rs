@@ -31,12 +31,29 @@ pub fn lines(field: &FieldChange, indent: &str, paint: Paint) -> Vec<String> {
         return vec![format!("{indent}{sign} {path}: {value}{by}")];
     }
     let deeper = format!("{indent}    ");
-    let mut lines = vec![format!("{indent}{sign} {path}:{by}")];
+    let room = WIDTH.saturating_sub(indent.len() + 2 + 1 + by.len());
+    let (path, further) = broken(&path, room);
+    let mut lines = match further {
+        None => vec![format!("{indent}{sign} {path}:{by}")],
+        Some(further) => {
+            vec![format!("{indent}{sign} {path}"), format!("{indent}  {further}:{by}")]
+        }
+    };
     match (before, after) {
         (Some(before), Some(after)) => lines.extend(word_by_word(&before, &after, &deeper)),
         _ => lines.extend(fold(&value, &deeper, &deeper).lines().map(str::to_owned)),
     }
     lines
+}
+
+/// A path in two where it has no room in one line: before the last name that has none.
+fn broken(path: &str, room: usize) -> (&str, Option<&str>) {
+    let has_room = |(index, _): &(usize, char)| path[..*index].chars().count() <= room;
+    let mut ends = path.char_indices().filter(|(_, letter)| matches!(letter, '.' | '['));
+    match ends.rfind(has_room).filter(|(index, _)| *index > 0) {
+        Some((index, _)) if path.chars().count() > room => (&path[..index], Some(&path[index..])),
+        _ => (path, None),
+    }
 }
 
 fn shown(value: &Value) -> String {

@@ -2,6 +2,7 @@
 //!
 //! A check concludes only from what was read without a mistake, so that no slip is reported twice.
 
+mod apart;
 mod exposure;
 mod members;
 mod moved;
@@ -16,6 +17,7 @@ use crate::stack::model::Stack;
 pub(super) fn check(stack: &Stack, found: &mut Findings) {
     names::check(stack, found);
     volumes::check(stack, found);
+    apart::check(stack, found);
     members::check(stack, found);
     settings::check(stack, found);
     exposure::check(stack, found);

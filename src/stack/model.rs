@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use db_engine::cluster::{EngineKind, Role, ScaleOut};
+use db_engine::cluster::{Content, EngineKind, Role, ScaleOut};
 
 use crate::stack::moves::Move;
 use crate::stack::parts::Names;
@@ -229,10 +229,10 @@ pub struct Pool {
     pub role: Role,
     /// How many members.
     pub nodes: u32,
-    /// The tier its claims come from.
-    pub tier: String,
-    /// Size of each claim.
-    pub size: Quantity,
+    /// Where the volume of each member's data comes from.
+    pub data: Storage,
+    /// Where the volumes come from of what its members keep beside their data.
+    pub apart: BTreeMap<Content, Storage>,
     /// CPUs of one member (request and limit).
     pub cpu: Quantity,
     /// Memory of one member (request and limit).
@@ -247,6 +247,15 @@ pub struct Pool {
     pub grace_seconds: i64,
     /// How long one member may take until it is ready, in seconds.
     pub ready_within_seconds: u64,
+}
+
+/// Where the volumes of a pool's members come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The tier.
+    pub tier: String,
+    /// Size of each claim.
+    pub size: Quantity,
 }
 
 /// How clients reach a cluster.
@@ -286,6 +295,24 @@ impl Stack {
                 format!("{}-{}", self.name, tier.name)
             }
         }
+    }
+}
+
+impl Pool {
+    /// The volumes each of its members has, by what is on them, the data first.
+    pub fn storage(&self) -> impl Iterator<Item = (Content, &Storage)> {
+        let apart = self.apart.iter().map(|(content, storage)| (*content, storage));
+        std::iter::once((Content::Data, &self.data)).chain(apart)
+    }
+
+    /// The same, to be changed.
+    pub fn storage_mut(&mut self) -> impl Iterator<Item = &mut Storage> {
+        std::iter::once(&mut self.data).chain(self.apart.values_mut())
+    }
+
+    /// How many of its members' volumes come from a tier, for each member.
+    pub fn volumes_from(&self, tier: &str) -> u32 {
+        self.storage().map(|(_, storage)| u32::from(storage.tier == tier)).sum()
     }
 }
 

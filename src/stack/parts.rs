@@ -155,7 +155,9 @@ impl Stack {
         });
         made.clusters = renamed(&self.clusters, |name, cluster| {
             cluster.pools = renamed(&cluster.pools, |pool, it| {
-                it.tier = made_as(names, &PartAddress::tier(&it.tier));
+                for storage in it.storage_mut() {
+                    storage.tier = made_as(names, &PartAddress::tier(&storage.tier));
+                }
                 it.name = made_as(names, &PartAddress::pool(name, pool));
                 it.name.clone()
             });

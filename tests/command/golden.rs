@@ -81,7 +81,7 @@ fn errors_say_what_and_the_way_on() {
 #[test]
 fn answers_that_need_no_world() {
     let folder = folder();
-    for name in ["quickstart", "iotdb-local", "iotdb-cloud"] {
+    for name in ["quickstart", "iotdb-local", "iotdb-nvme", "iotdb-cloud"] {
         let valid = run(folder.path(), &["validate", &super::stack(name)]);
         assert_eq!(valid.status.code(), Some(0));
         check(&format!("validate-{name}"), &out(&valid));

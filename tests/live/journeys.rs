@@ -1,5 +1,6 @@
 //! The journeys, each told once and taken in both places.
 
+mod several;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use crate::live;
 use crate::sandbox::SandboxStage;
 use crate::stage::{Driver, IN_USE, Stage};
 use crate::transcript::Transcript;
+use several::apart;
 use storage::{exchanging, expanding, freeing, prepared, recycled, replaced, returning};
 
 /// A journey: what is done, written down.
@@ -50,8 +52,8 @@ macro_rules! journeys {
 }
 
 journeys!(
-    growing, expanding, shrinking, exchanging, replaced, keeping, prepared, recycled, returning,
-    freeing, refused, saved, killed, waiting, locked, mended, moved,
+    growing, expanding, apart, shrinking, exchanging, replaced, keeping, prepared, recycled,
+    returning, freeing, refused, saved, killed, waiting, locked, mended, moved,
 );
 
 const CLOUD: &str = include_str!("stacks/cloud.toml");

@@ -3,6 +3,7 @@
 
 mod alone;
 mod any_order;
+mod apart;
 mod cases;
 mod drift;
 mod ends;

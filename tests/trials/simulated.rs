@@ -25,6 +25,8 @@ const STACKS: [(&str, &str); 3] = [
     ("quickstart", include_str!("../../stacks/quickstart.toml")),
 ];
 
+const NVME: (&str, &str) = ("iotdb-nvme", include_str!("../../stacks/iotdb-nvme.toml"));
+
 /// One place in so many is tried in the fast tests; a prime, so that each fault meets each effect of
 /// some operation.
 const SAMPLE: usize = 23;
@@ -55,7 +57,13 @@ pub(crate) fn all() -> &'static [Operation] {
             [": create", ": scale out"].iter().any(|end| operation.name.ends_with(end))
         };
         let prepared = of_stack(("iotdb-local, prepared", &local)).into_iter().filter(comes);
-        STACKS.into_iter().flat_map(of_stack).chain(prepared).chain([recycled()]).collect()
+        // Where members come, go and are lost with two volumes each; the rest is as with one.
+        let several = of_stack(NVME).into_iter().filter(|operation| {
+            let ends = [": create", ": scale out", ": scale in", ": replace"];
+            ends.iter().any(|end| operation.name.ends_with(end))
+        });
+        let all = STACKS.into_iter().flat_map(of_stack).chain(prepared).chain([recycled()]);
+        all.chain(several).collect()
     })
 }
 

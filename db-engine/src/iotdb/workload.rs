@@ -29,10 +29,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{ClusterSpec, PoolSpec, Role};
+use crate::cluster::{ClusterSpec, Content, PoolSpec, Role};
+use crate::iotdb::apart;
 use crate::iotdb::memory::{self, Memory};
 use crate::iotdb::settings::RESERVED;
-use crate::workload::{Check, EnvValue, Port, Prepare, Probe, VendorImage, Workload};
+use crate::workload::{Check, EnvValue, KeptDir, Port, Prepare, Probe, VendorImage, Workload};
 
 /// Where clients connect to a DataNode (`dn_rpc_port`).
 pub const CLIENT_PORT: u16 = 6667;
@@ -85,7 +86,7 @@ pub fn workload(cluster: &ClusterSpec, pool: &PoolSpec) -> Workload {
         // image made of the all-in-one zip may lack, and clients are served without it.
         readiness: tcp(kind.ready_port, 5, 3),
         liveness: tcp(kind.live_port, 10, 6),
-        claim_dirs: vec![("data", "/iotdb/data"), ("ext", "/iotdb/ext")],
+        kept_dirs: kept_dirs(pool),
         scratch_dirs: vec![("conf", "/iotdb/conf"), ("logs", "/iotdb/logs"), ("tmp", "/tmp")],
         prepare: Some(prepare(&kind, memory)),
         user_id: USER_ID,
@@ -93,6 +94,16 @@ pub fn workload(cluster: &ClusterSpec, pool: &PoolSpec) -> Workload {
         client_port: pool.role.serves().then_some(CLIENT_PORT),
         survey_port: (pool.role != Role::Control).then_some(REST_PORT),
     }
+}
+
+fn kept_dirs(pool: &PoolSpec) -> Vec<KeptDir> {
+    let on = |content, sub_path, place| KeptDir { content, sub_path, place };
+    let mut dirs =
+        vec![on(Content::Data, "data", "/iotdb/data"), on(Content::Data, "ext", "/iotdb/ext")];
+    dirs.extend(
+        pool.apart.contains(&Content::Wal).then(|| on(Content::Wal, "wal", apart::WAL_DIR)),
+    );
+    dirs
 }
 
 /// What differs between the two kinds of members.
@@ -215,7 +226,9 @@ fn identity(cluster: &ClusterSpec, pool: &PoolSpec) -> Vec<(&'static str, String
             ("rest_service_port", REST_PORT.to_string()),
         ]
     };
-    common.into_iter().chain(special).collect()
+    let wal =
+        pool.apart.contains(&Content::Wal).then(|| ("dn_wal_dirs", apart::WAL_DIR.to_owned()));
+    common.into_iter().chain(special).chain(wal).collect()
 }
 
 /// A value that reaches the process as written: `$(NAME)` in it must not be replaced on the way.

@@ -1,12 +1,13 @@
 //! What members run, against files beside this one. `UPDATE_GOLDEN=1` writes them anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use db_engine::cluster::{ClusterSpec, EngineKind, PoolSpec, Role};
+use db_engine::cluster::{ClusterSpec, Content, EngineKind, PoolSpec, Role};
 use db_engine::drivers::driver;
-use db_engine::workload::{Check, EnvValue, Probe, Workload};
+use db_engine::engine::Unfit;
+use db_engine::workload::{Check, EnvValue, KeptDir, Probe, Workload};
 
 fn cluster() -> ClusterSpec {
     let settings =
@@ -29,6 +30,7 @@ fn pool(role: Role) -> PoolSpec {
         memory_bytes: 8 << 30,
         cpu_milli: 4000,
         settings: if role == Role::Control { BTreeMap::new() } else { owned(&settings) },
+        apart: BTreeSet::new(),
     }
 }
 
@@ -62,7 +64,9 @@ fn written(workload: &Workload) -> String {
     line("startup", probe(&workload.startup));
     line("readiness", probe(&workload.readiness));
     line("liveness", probe(&workload.liveness));
-    line("claim", format!("{:?}", workload.claim_dirs));
+    for KeptDir { content, sub_path, place } in &workload.kept_dirs {
+        line("kept", format!("{place}, as {sub_path} on the volume of the {}", content.title()));
+    }
     line("scratch", format!("{:?}", workload.scratch_dirs));
     line("client port", format!("{:?}", workload.client_port));
     line("survey port", format!("{:?}", workload.survey_port));
@@ -92,6 +96,56 @@ fn compare(name: &str, text: &str) {
 fn what_members_run() {
     compare("confignode.txt", &written(&workload(Role::Control)));
     compare("datanode.txt", &written(&workload(Role::Mixed)));
+}
+
+/// The lines by which a DataNode with a volume for its write-ahead log differs from one without.
+#[test]
+fn a_data_node_with_its_log_apart_is_told_where() {
+    let apart = [Content::Wal].into();
+    let apart = PoolSpec { apart, ..pool(Role::Mixed) };
+    let apart = written(&driver(EngineKind::Iotdb).workload(&cluster(), &apart));
+    let plain = written(&workload(Role::Mixed));
+    let lines = |text: &str| -> BTreeSet<String> { text.lines().map(str::to_owned).collect() };
+    let (apart, plain) = (lines(&apart), lines(&plain));
+    assert_eq!(plain.difference(&apart).count(), 0);
+    let more: Vec<&String> = apart.difference(&plain).collect();
+    assert_eq!(
+        more,
+        [
+            "env: dn_wal_dirs=/iotdb/wal",
+            "kept: /iotdb/wal, as wal on the volume of the write-ahead log"
+        ]
+    );
+}
+
+#[test]
+fn only_who_writes_a_log_ahead_keeps_it_apart() {
+    let settings = |name: &str, value: &str| owned(&[(name, value)]);
+    let keeps =
+        |role, settings| driver(EngineKind::Iotdb).keeps_apart(role, Content::Wal, &settings);
+    let why = |answer: Result<(), Unfit>| answer.map_err(|unfit| unfit.reason);
+    let protocol = "data_region_consensus_protocol_class";
+    let iot = "org.apache.iotdb.consensus.iot.IoTConsensus";
+    assert_eq!(keeps(Role::Mixed, owned(&[])), Ok(()));
+    assert_eq!(keeps(Role::Storage, settings(protocol, iot)), Ok(()));
+    for (role, name, value, reason) in [
+        (Role::Control, "x", "1", "a ConfigNode has no write-ahead log"),
+        (Role::Compute, "x", "1", "store nothing"),
+        (Role::Mixed, "dn_wal_dirs", "/somewhere", "the settings say where"),
+        (
+            Role::Mixed,
+            protocol,
+            "org.apache.iotdb.consensus.ratis.RatisConsensus",
+            "RatisConsensus",
+        ),
+    ] {
+        let why = why(keeps(role, settings(name, value))).unwrap_err();
+        assert!(why.contains(reason), "{role} {name}: {why}");
+    }
+    assert_eq!(
+        driver(EngineKind::Iotdb).keeps_apart(Role::Control, Content::Data, &owned(&[])),
+        Ok(())
+    );
 }
 
 #[test]

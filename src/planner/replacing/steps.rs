@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use db_engine::cluster::Content;
+
 use super::{Due, Lost, Machine, Standing, machine};
 use crate::desired::DesiredPool;
 use crate::object::{Kind, LABEL_GIVEN_UP, ObjectKey};
@@ -32,7 +34,7 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     plan.replaces = Some(lost.pod.name.clone());
     alone(input, plan, &lost);
     let before = those_to_come(input, plan, &lost);
-    let marked = mark(plan, &due, "true", BTreeSet::new());
+    let marked = mark(plan, &due, "true", &BTreeSet::new());
     let before: BTreeSet<StepId> = before.into_iter().chain(marked).collect();
     let after = given_up(input, plan, (&lost, &due), before);
     let gone = claim_and_pod(input, plan, (&lost, &due), after);
@@ -115,29 +117,38 @@ fn those_to_come(input: &PlanInput<'_>, plan: &mut PlanDraft, lost: &Lost<'_>) -
     before
 }
 
-/// Marks the claim as far as it is not yet: whoever takes this up knows by it that this is the one that was lost
-/// (`true`), and which member the database was told to give up (`told-ID`), which it does not say itself.
+/// Marks its claims as far as they are not yet: whoever takes this up knows by it that this is the one that was
+/// lost (`true`), and which member the database was told to give up (`told-ID`), which it does not say itself.
+/// That is on the claim of its data alone, which goes last.
 fn mark(
     plan: &mut PlanDraft,
     due: &Due<'_>,
     word: &str,
-    after: BTreeSet<StepId>,
-) -> Option<StepId> {
-    let (claim, live) = due.claim.as_ref()?;
-    let has = live.label(LABEL_GIVEN_UP);
-    let is_told = has.is_some_and(|it| it.starts_with(TOLD));
-    if has == Some(word) || is_told && word == "true" || live.is_leaving() {
-        return None;
+    after: &BTreeSet<StepId>,
+) -> BTreeSet<StepId> {
+    let mut marked = BTreeSet::new();
+    for (claim, live) in &due.claims {
+        let has = live.label(LABEL_GIVEN_UP);
+        let is_told = has.is_some_and(|it| it.starts_with(TOLD));
+        let is_beside = claim.content_of_claim() != Some(Content::Data);
+        if has == Some(word)
+            || word == "true" && is_told
+            || word != "true" && is_beside
+            || live.is_leaving()
+        {
+            continue;
+        }
+        let labels = [(LABEL_GIVEN_UP.to_owned(), Some(word.to_owned()))].into();
+        let (id, title) = match word {
+            "true" => ("mark", format!("mark {claim} as given up")),
+            _ => ("told", format!("mark {claim}: the database was told")),
+        };
+        let id = StepId(format!("{id}/{claim}"));
+        let action = Action::Relabel { object: claim.clone(), uid: live.uid().to_owned(), labels };
+        plan.step(id.clone(), Step::said(action, title, BECAUSE, after.clone(), PROMPT_SECONDS));
+        marked.insert(id);
     }
-    let labels = [(LABEL_GIVEN_UP.to_owned(), Some(word.to_owned()))].into();
-    let (id, title) = match word {
-        "true" => ("mark", format!("mark {claim} as given up")),
-        _ => ("told", format!("mark {claim}: the database was told")),
-    };
-    let id = StepId(format!("{id}/{claim}"));
-    let action = Action::Relabel { object: claim.clone(), uid: live.uid().to_owned(), labels };
-    plan.step(id.clone(), Step::said(action, title, BECAUSE, after, PROMPT_SECONDS));
-    Some(id)
+    marked
 }
 
 /// How the mark of a claim begins once the database was told; what follows is the id of the member.
@@ -157,7 +168,7 @@ fn given_up(
         _ => format!("the others make its {} anew", wording::regions(*regions)),
     };
     let told = format!("{TOLD}{id}");
-    let is_told = due.claim.as_ref().is_some_and(|(_, it)| it.label(LABEL_GIVEN_UP) == Some(&told));
+    let is_told = due.claims.iter().any(|(_, it)| it.label(LABEL_GIVEN_UP) == Some(&told));
     if !is_told {
         let (object, cluster, address) = (pod.clone(), of.clone(), address.clone());
         let step_id = StepId(format!("give-up/{pod}"));
@@ -172,10 +183,11 @@ fn given_up(
         let step = Step { expects, ..Step::said(action, title, BECAUSE, before, PROMPT_SECONDS) };
         plan.step(step_id.clone(), step);
         before = [step_id].into();
-        before = mark(plan, due, &told, before.clone()).map_or(before, |told| [told].into());
+        let marked = mark(plan, due, &told, &before);
+        before = if marked.is_empty() { before } else { marked };
     }
     let size = input.stack.clusters.get(&of).and_then(|it| it.pools.get(&lost.pool.name));
-    let limit = leavers::drain_seconds(size.map_or(0, |pool| pool.size.bytes()));
+    let limit = leavers::drain_seconds(size.map_or(0, |pool| pool.data.size.bytes()));
     let title = format!("wait until the database lists {} {} no more", lost.pool.title, pod.name);
     let until = Until::Left { cluster: of, address, id: *id };
     let because = "until then it is one of its members";
@@ -196,7 +208,7 @@ fn claim_and_pod(
         cluster: lost.name.to_owned(),
         address: lost.address.clone(),
     };
-    if let Some((claim, live)) = &due.claim {
+    for (claim, live) in &due.claims {
         condemned::keep_volume(input, plan, claim, live, "its tier says retain");
         if !live.is_leaving() {
             delete(plan, claim, live, BECAUSE, gone, Until::Said, PROMPT_SECONDS);
@@ -216,15 +228,23 @@ fn claim_and_pod(
     if let Some(pod) = due.pod.filter(holds) {
         gone = [pod_goes(input, plan, (lost, pod), &gone, left())].into();
     }
-    if let Some((claim, live)) = &due.claim {
+    for (claim, live) in &due.claims {
         let (object, uid) = (claim.clone(), live.uid().to_owned());
         let id = StepId(format!("renewed/{claim}"));
-        let title = format!("wait until the claim of {} is gone", lost.pod.name);
+        let title = format!("wait until {} of {} is gone", what(claim), lost.pod.name);
         let until = Until::Renewed { object, uid };
         plan.step(id.clone(), Step::waiting(title, BECAUSE, gone, until, FREE_SECONDS));
         gone = [id].into();
     }
     gone
+}
+
+/// Which of a member's claims it is.
+fn what(claim: &ObjectKey) -> String {
+    match claim.content_of_claim().filter(|content| *content != Content::Data) {
+        Some(content) => format!("the claim for the {}", content.title()),
+        None => "the claim".to_owned(),
+    }
 }
 
 /// Its pod is still away, if it is there.

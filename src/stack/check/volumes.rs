@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use db_engine::cluster::Content;
+
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Pool, Prepare, Recycle, Stack, TierKind, is_within};
+use crate::stack::model::{
+    LocalVolume, Pool, Prepare, Recycle, Stack, Storage, TierKind, is_within,
+};
 use crate::stack::nearest::nearest;
 use crate::stack::quantity::Quantity;
 
@@ -33,18 +37,54 @@ pub(super) fn check(stack: &Stack, found: &mut Findings) {
     }
 }
 
-/// A pool with the name of its cluster.
-type Member<'a> = (&'a str, &'a Pool);
+/// A pool whose members have each a volume of a tier.
+pub(super) struct User<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) pool: &'a Pool,
+    content: Content,
+    storage: &'a Storage,
+}
+
+impl<'a> User<'a> {
+    /// Every volume the members of a stack's pools have.
+    pub(super) fn all(stack: &'a Stack) -> impl Iterator<Item = Self> {
+        let pools = stack.clusters.values().flat_map(|cluster| {
+            cluster.pools.values().map(move |pool| (cluster.name.as_str(), pool))
+        });
+        pools.flat_map(|(cluster, pool)| {
+            let volumes = pool.storage();
+            volumes.map(move |(content, storage)| Self { cluster, pool, content, storage })
+        })
+    }
+
+    /// Where the stack says something of the pool.
+    pub(super) fn of_pool(&self, key: &'a str) -> Vec<&'a str> {
+        vec!["cluster", self.cluster, "pool", &self.pool.name, key]
+    }
+
+    /// Where it says something of the volume.
+    pub(super) fn place(&self, key: &'a str) -> Vec<&'a str> {
+        let mut place = self.of_pool("storage");
+        place.extend((self.content != Content::Data).then(|| self.content.word()));
+        place.push(key);
+        place
+    }
+
+    fn size(&self) -> Quantity {
+        self.storage.size
+    }
+
+    fn nodes(&self) -> usize {
+        self.pool.nodes as usize
+    }
+}
 
 /// The pools of each tier whose storage and number of members were read without a mistake.
-fn users<'a>(stack: &'a Stack, found: &Findings) -> BTreeMap<&'a str, Vec<Member<'a>>> {
-    let mut users: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
-    for cluster in stack.clusters.values() {
-        for pool in cluster.pools.values() {
-            let sound = |key| found.sound(&["cluster", &cluster.name, "pool", &pool.name, key]);
-            if sound("storage") && sound("nodes") {
-                users.entry(&pool.tier).or_default().push((&cluster.name, pool));
-            }
+fn users<'a>(stack: &'a Stack, found: &Findings) -> BTreeMap<&'a str, Vec<User<'a>>> {
+    let mut users: BTreeMap<&str, Vec<User<'_>>> = BTreeMap::new();
+    for user in User::all(stack) {
+        if found.sound(&user.of_pool("storage")) && found.sound(&user.of_pool("nodes")) {
+            users.entry(&user.storage.tier).or_default().push(user);
         }
     }
     users
@@ -63,22 +103,19 @@ fn declared(stack: &Stack, found: &mut Findings) {
             format!("The stack declares {}{more}", list.join(", "))
         }
     };
-    for cluster in stack.clusters.values() {
-        for pool in cluster.pools.values() {
-            let path = ["cluster", &cluster.name, "pool", &pool.name, "storage", "tier"];
-            if stack.storage.contains_key(&pool.tier) || !found.sound(&path) {
-                continue;
-            }
-            let help = match nearest(&pool.tier, names.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("declare it as {}.", quoted(&format!("[storage.{}]", pool.tier))),
-            };
-            let message = format!("storage tier {} is not declared", quoted(&pool.tier));
-            let mistake = Mistake::new(message)
-                .label(found.value(&path), "used here")
-                .help(format!("{help} {known}"));
-            found.unfit(mistake);
+    for user in User::all(stack) {
+        let (tier, path) = (&user.storage.tier, user.place("tier"));
+        if stack.storage.contains_key(tier) || !found.sound(&path) {
+            continue;
         }
+        let help = match nearest(tier, names.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("declare it as {}.", quoted(&format!("[storage.{tier}]"))),
+        };
+        let mistake = Mistake::new(format!("storage tier {} is not declared", quoted(tier)))
+            .label(found.value(&path), "used here")
+            .help(format!("{help} {known}"));
+        found.unfit(mistake);
     }
 }
 
@@ -227,35 +264,31 @@ fn place(tier: &str, index: usize, found: &Findings) -> Range<usize> {
     found.value(&["storage", tier, "volumes", &index.to_string()])
 }
 
-fn enough(users: &[Member<'_>], tier: &str, volumes: &[LocalVolume], found: &mut Findings) {
-    let members: usize = users.iter().map(|(_, pool)| pool.nodes as usize).sum();
-    if members > volumes.len() {
-        too_few(tier, volumes.len(), members, users, found);
+fn enough(users: &[User<'_>], tier: &str, volumes: &[LocalVolume], found: &mut Findings) {
+    let asked: usize = users.iter().map(User::nodes).sum();
+    if asked > volumes.len() {
+        too_few(tier, volumes.len(), asked, users, found);
         return;
     }
     // Members that need much come first; each size must find enough volumes of that size or more.
-    let mut sizes: Vec<Quantity> = users.iter().map(|(_, pool)| pool.size).collect();
+    let mut sizes: Vec<Quantity> = users.iter().map(User::size).collect();
     sizes.sort_unstable();
     sizes.dedup();
     for size in sizes.into_iter().rev() {
         let fitting = volumes.iter().filter(|volume| volume.capacity >= size).count();
-        let asking = users.iter().filter(|(_, pool)| pool.size >= size);
-        let asking: usize = asking.map(|(_, pool)| pool.nodes as usize).sum();
+        let asking: usize = users.iter().filter(|it| it.size() >= size).map(User::nodes).sum();
         if asking <= fitting {
             continue;
         }
-        let Some((cluster, pool)) = users.iter().find(|(_, pool)| pool.size == size) else {
-            continue;
-        };
+        let Some(user) = users.iter().find(|it| it.size() == size) else { continue };
         let tier_name = quoted(tier);
         let message = format!(
             "{} for {size} or more, but tier {tier_name} has {} that large",
             count(asking, "member asks", "members ask"),
             if fitting == 0 { "no volume".to_owned() } else { count(fitting, "volume", "volumes") },
         );
-        let place = found.value(&["cluster", cluster, "pool", &pool.name, "storage", "size"]);
         let mistake = Mistake::new(message)
-            .label(place, "asked for here")
+            .label(found.value(&user.place("size")), "asked for here")
             .label(found.value(&["storage", tier, "volumes"]), "volumes declared here")
             .help("ask for less, or declare larger volumes");
         found.unfit(mistake);
@@ -263,37 +296,45 @@ fn enough(users: &[Member<'_>], tier: &str, volumes: &[LocalVolume], found: &mut
     }
 }
 
-fn too_few(tier: &str, volumes: usize, members: usize, users: &[Member<'_>], found: &mut Findings) {
-    let message = format!(
-        "tier {} has {} for {}",
-        quoted(tier),
-        count(volumes, "volume", "volumes"),
-        count(members, "member", "members"),
-    );
+fn too_few(tier: &str, volumes: usize, asked: usize, users: &[User<'_>], found: &mut Findings) {
+    let has = count(volumes, "volume", "volumes");
+    let is_beside = users.iter().any(|user| user.content != Content::Data);
+    let (message, help) = match is_beside {
+        false => (
+            format!("tier {} has {has} for {}", quoted(tier), count(asked, "member", "members")),
+            "each member needs a volume of its own: declare more, or lower `nodes`",
+        ),
+        true => (
+            format!("tier {} has {has}, and its members need {asked}", quoted(tier)),
+            "each member needs one for each thing it keeps on this tier: declare more, or lower `nodes`",
+        ),
+    };
     let mut mistake = Mistake::new(message);
-    for (cluster, pool) in users.iter().take(PLACES_MAX) {
-        let place = found.value(&["cluster", cluster, "pool", &pool.name, "nodes"]);
-        mistake = mistake.label(place, count(pool.nodes as usize, "member", "members"));
+    for user in users.iter().take(PLACES_MAX) {
+        let members = count(user.nodes(), "member", "members");
+        mistake = match user.content {
+            Content::Data => mistake.label(found.value(&user.of_pool("nodes")), members),
+            other => {
+                let place = found.value(&user.place("tier"));
+                mistake.label(place, format!("{} for {members}", other.title()))
+            }
+        };
     }
     let declared = found.value(&["storage", tier, "volumes"]);
-    let mistake = mistake
-        .label(declared, count(volumes, "volume", "volumes"))
-        .help("each member needs a volume of its own: declare more, or lower `nodes`");
-    found.unfit(mistake);
+    found.unfit(mistake.label(declared, has).help(help));
 }
 
 /// Places a mistake shows; the rest is told by its numbers.
 const PLACES_MAX: usize = 4;
 
-fn large_enough(users: &[Member<'_>], tier: &str, capacity: Quantity, found: &mut Findings) {
-    for (cluster, pool) in users {
-        if pool.size > capacity {
+fn large_enough(users: &[User<'_>], tier: &str, capacity: Quantity, found: &mut Findings) {
+    for user in users {
+        if user.size() > capacity {
             let name = quoted(tier);
             let message =
-                format!("each volume of tier {name} is {capacity}, less than {}", pool.size);
-            let place = found.value(&["cluster", cluster, "pool", &pool.name, "storage", "size"]);
+                format!("each volume of tier {name} is {capacity}, less than {}", user.size());
             let mistake = Mistake::new(message)
-                .label(place, "asked for here")
+                .label(found.value(&user.place("size")), "asked for here")
                 .label(found.value(&["storage", tier, "capacity"]), "declared here")
                 .help("ask for less, or declare larger volumes");
             found.unfit(mistake);

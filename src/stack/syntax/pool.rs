@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use db_engine::cluster::{EngineKind, Role, ScaleOut};
+use db_engine::cluster::{Content, EngineKind, Role, ScaleOut};
 use db_engine::drivers::driver;
 
 use crate::stack::findings::Findings;
-use crate::stack::model::{PodOptions, Pool};
+use crate::stack::model::{PodOptions, Pool, Storage};
 use crate::stack::quantity::Quantity;
 use crate::stack::reader::{Table, Value};
 use crate::stack::syntax::pod;
@@ -22,7 +22,8 @@ const POOL_KEYS: &[&str] = &[
     "grace",
     "ready_within",
 ];
-const STORAGE_KEYS: &[&str] = &["tier", "size"];
+const STORAGE_KEYS: &[&str] = &["tier", "size", Content::Wal.word()];
+const APART_KEYS: &[&str] = &["tier", "size"];
 const RESOURCES_KEYS: &[&str] = &["cpu", "memory"];
 
 /// Members of one pool: beyond it a pod's name and a look at the cluster grow out of hand.
@@ -82,8 +83,8 @@ fn stand_in(name: String, around: &PodOptions) -> Pool {
         name,
         role: Role::Mixed,
         nodes: 1,
-        tier: String::new(),
-        size: Quantity::from_bytes(0),
+        data: no_storage(),
+        apart: BTreeMap::new(),
         cpu: Quantity::from_bytes(0),
         memory: Quantity::from_bytes(0),
         scale_out: ScaleOut::None,
@@ -100,12 +101,28 @@ fn read_storage(table: &Table<'_>, pool: &mut Pool, found: &mut Findings) {
     let Some(storage) = storage.and_then(|value| Table::of(&value, STORAGE_KEYS, found)) else {
         return;
     };
-    let tier = storage.need("tier", "`tier = \"ssd\"`", found);
-    pool.tier = tier.and_then(|tier| tier.text(found)).unwrap_or_default();
-    let size = storage.need("size", "`size = \"100Gi\"`", found);
-    if let Some(size) = size.and_then(|size| size.bytes("100Gi", found)) {
-        pool.size = size;
+    pool.data = read_volume(&storage, found);
+    for content in Content::APART {
+        let apart = storage.get(content.word(), found);
+        if let Some(apart) = apart.and_then(|value| Table::of(&value, APART_KEYS, found)) {
+            pool.apart.insert(content, read_volume(&apart, found));
+        }
     }
+}
+
+fn no_storage() -> Storage {
+    Storage { tier: String::new(), size: Quantity::from_bytes(0) }
+}
+
+fn read_volume(table: &Table<'_>, found: &mut Findings) -> Storage {
+    let mut storage = no_storage();
+    let tier = table.need("tier", "`tier = \"ssd\"`", found);
+    storage.tier = tier.and_then(|tier| tier.text(found)).unwrap_or_default();
+    let size = table.need("size", "`size = \"100Gi\"`", found);
+    if let Some(size) = size.and_then(|size| size.bytes("100Gi", found)) {
+        storage.size = size;
+    }
+    storage
 }
 
 /// CPU and memory; a control member keeps metadata only and does with less.

@@ -96,7 +96,7 @@ impl Case {
     }
 }
 
-const CASES: [Case; 89] = [
+const CASES: [Case; 100] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
@@ -164,6 +164,17 @@ const CASES: [Case; 89] = [
         .destroy()
         .consents(&["cluster.history"])
         .trouble(one_helper_left),
+    case("wal-first-apply").first(),
+    case("wal-scale-in"),
+    case("wal-grow"),
+    case("wal-added-refused"),
+    case("wal-not-together"),
+    case("wal-replace").trouble(a_machine_gone_for_good).consents(&LOST),
+    case("wal-half-refused").trouble(destroyed_and_a_log_lost),
+    case("wal-half-with-its-set").trouble(scaled_and_a_log_lost),
+    case("wal-dropped-refused").trouble(destroyed),
+    case("wal-added-to-kept-claims").trouble(destroyed),
+    case("wal-destroy-retain").destroy(),
     case("volume-released").trouble(claim_lost_with_its_pod),
     case("recycle-refused").trouble(destroyed_with_its_claims),
     case("recycle-consented")

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::sketch::{Storage, sketches};
+use super::sketch::{ClusterSketch, Storage, sketches};
 use super::*;
 
 /// The stack's objects of a kind with their uids.
@@ -24,7 +24,7 @@ proptest! {
         apply_all(&world, &stack);
         let claims = owned(&world.sandbox, Kind::PersistentVolumeClaim);
         let kept = |name: &str| sketch.clusters.iter().any(|cluster| {
-            cluster.storage != Storage::Cloud && name.starts_with(&format!("data-{}-", cluster.name))
+            cluster.storage != Storage::Cloud && name.contains(&format!("-{}-", cluster.name))
         });
         destroy_all(&world, &stack);
         assert_safe(&world);
@@ -40,8 +40,8 @@ proptest! {
                 // Of local volumes those in use are left; those on demand carry no label.
                 Kind::PersistentVolume => {
                     let local = sketch.clusters.iter().filter(|c| c.storage == Storage::Local);
-                    let members = local.map(|c| c.control + c.pools.iter().sum::<u32>());
-                    prop_assert_eq!(left.len(), members.sum::<u32>() as usize);
+                    let volumes: u32 = local.map(ClusterSketch::claims).sum();
+                    prop_assert_eq!(left.len(), volumes as usize);
                 }
                 // What is kept is kept on record, with the id of the cluster it is of.
                 Kind::ConfigMap | Kind::Lease => {

@@ -2,7 +2,6 @@
 //! gone from around its members.
 
 use proptest::prelude::*;
-use tsinfra::object::CLAIM;
 use tsinfra::plan::Operation;
 use tsinfra::plan::step::{Action, Expect, Risk};
 
@@ -44,16 +43,18 @@ fn assert_sizes(world: &Watched, sketch: &Sketch) {
     let (vote, store) = (format!("{}Gi", 5 + growth), format!("{}Gi", 20 + 10 * growth));
     let snapshot = world.sandbox.snapshot();
     let claims = snapshot.of_kind(Kind::PersistentVolumeClaim);
-    let claims = claims.filter(|(key, _)| key.name.starts_with(&format!("{CLAIM}-alpha-")));
+    let of_alpha =
+        |key: &ObjectKey| key.member_of_claim().is_some_and(|it| it.starts_with("alpha-"));
+    let claims = claims.filter(|(key, _)| of_alpha(key));
     let mut count = 0;
     for (key, claim) in claims {
-        let size = if key.name.contains("-config-") { &vote } else { &store };
+        let is_small = key.name.contains("-config-") || key.name.starts_with("wal-");
+        let size = if is_small { &vote } else { &store };
         assert_eq!(claim["spec"]["resources"]["requests"]["storage"], **size, "{key}");
         assert_eq!(claim["status"]["capacity"]["storage"], **size, "{key}");
         count += 1;
     }
-    let cluster = &sketch.clusters[0];
-    assert_eq!(count, cluster.control + cluster.pools.iter().sum::<u32>());
+    assert_eq!(count, sketch.clusters[0].claims());
 }
 
 /// All pods of before are there, and are who they were.

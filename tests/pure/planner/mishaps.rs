@@ -292,6 +292,22 @@ pub(super) fn destroyed(sandbox: &Sandbox, stack: &Stack) {
     rest(sandbox, 60);
 }
 
+/// The stack was destroyed, and somebody has removed the claim of a write-ahead log that was kept.
+pub(super) fn destroyed_and_a_log_lost(sandbox: &Sandbox, stack: &Stack) {
+    destroyed(sandbox, stack);
+    let log = within(Kind::PersistentVolumeClaim, "wal-history-data-1");
+    sandbox.disturb(|cluster| cluster.delete(&log));
+    rest(sandbox, 60);
+}
+
+/// Somebody has scaled the DataNodes down, and removed the claim of the last one's write-ahead log.
+pub(super) fn scaled_and_a_log_lost(sandbox: &Sandbox, stack: &Stack) {
+    scaled_by_hand(sandbox, stack);
+    let log = within(Kind::PersistentVolumeClaim, "wal-history-data-2");
+    sandbox.disturb(|cluster| cluster.delete(&log));
+    rest(sandbox, 60);
+}
+
 /// A scale-in was stopped when its member had left and its set had shrunk.
 pub(super) fn left_and_shrunk(sandbox: &Sandbox, stack: &Stack) {
     stopped_after(sandbox, stack, "update/StatefulSet/tsdb/history-data");

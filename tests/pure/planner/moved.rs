@@ -29,8 +29,8 @@ fn renamings() -> impl Strategy<Value = Renaming> {
         .prop_filter("something is renamed", some)
 }
 
-const TIERS: [(&str, &str); 4] =
-    [("cloud", "mist"), ("vault", "cellar"), ("meta", "small"), ("ssd", "large")];
+const TIERS: [(&str, &str); 5] =
+    [("cloud", "mist"), ("vault", "cellar"), ("meta", "small"), ("ssd", "large"), ("log", "fast")];
 
 impl Renaming {
     /// The text with the new names in it.

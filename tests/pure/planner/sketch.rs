@@ -14,6 +14,8 @@ pub(super) struct Sketch {
 pub(super) struct ClusterSketch {
     pub(super) name: &'static str,
     pub(super) storage: Storage,
+    /// Whether its DataNodes have a volume of their own for the write-ahead log.
+    pub(super) wal: bool,
     pub(super) control: u32,
     /// Members of each mixed pool.
     pub(super) pools: Vec<u32>,
@@ -39,12 +41,12 @@ pub(super) enum Storage {
 }
 
 impl Storage {
-    /// The tiers of ConfigNodes and of DataNodes.
-    fn tiers(self) -> [&'static str; 2] {
+    /// The tiers of ConfigNodes, of DataNodes and of their write-ahead logs.
+    fn tiers(self) -> [&'static str; 3] {
         match self {
-            Self::Cloud => ["cloud"; 2],
-            Self::Vault => ["vault"; 2],
-            Self::Local => ["meta", "ssd"],
+            Self::Cloud => ["cloud"; 3],
+            Self::Vault => ["vault"; 3],
+            Self::Local => ["meta", "ssd", "log"],
         }
     }
 }
@@ -69,8 +71,10 @@ impl Sketch {
         // Each machine has a volume for one member of every pool.
         let local = self.clusters.iter().filter(|cluster| cluster.storage == Storage::Local);
         let meta = local.clone().count();
-        let ssd = local.map(|cluster| cluster.pools.len()).sum();
-        for (tier, each, capacity) in [("meta", meta, "10Gi"), ("ssd", ssd, "100Gi")] {
+        let ssd = local.clone().map(|cluster| cluster.pools.len()).sum();
+        let log = local.filter(|cluster| cluster.wal).map(|cluster| cluster.pools.len()).sum();
+        let tiers = [("meta", meta, "10Gi"), ("ssd", ssd, "100Gi"), ("log", log, "10Gi")];
+        for (tier, each, capacity) in tiers {
             if self.uses(tier) {
                 text += &format!(
                     "\n[storage.{tier}]\nkind = \"local\"\nreclaim = \"retain\"\nvolumes = [\n"
@@ -89,7 +93,11 @@ impl Sketch {
     }
 
     fn uses(&self, tier: &str) -> bool {
-        self.clusters.iter().any(|cluster| cluster.storage.tiers().contains(&tier))
+        let uses = |cluster: &ClusterSketch| match (cluster.storage.tiers(), cluster.wal) {
+            (all, true) => all.contains(&tier),
+            ([meta, data, _], false) => [meta, data].contains(&tier),
+        };
+        self.clusters.iter().any(uses)
     }
 
     pub(super) fn stack(&self) -> Stack {
@@ -103,6 +111,7 @@ impl ClusterSketch {
         Self {
             name,
             storage,
+            wal: false,
             control: 3,
             pools: vec![3, 2],
             replicas: 2,
@@ -114,11 +123,21 @@ impl ClusterSketch {
         }
     }
 
+    /// How many claims its members have.
+    pub(super) fn claims(&self) -> u32 {
+        let each = if self.wal { 2 } else { 1 };
+        self.control + each * self.pools.iter().sum::<u32>()
+    }
+
     fn text(&self) -> String {
         let Self { name, storage, control, pools, replicas, expose, cpu, .. } = self;
-        let Self { setting, label, growth, .. } = self;
-        let (vote, store) = (5 + growth, 20 + 10 * growth);
-        let [meta, data] = storage.tiers();
+        let Self { setting, label, growth, wal, .. } = self;
+        let (vote, store, write) = (5 + growth, 20 + 10 * growth, 5 + growth);
+        let [meta, data, log] = storage.tiers();
+        let wal = match wal {
+            true => format!(", wal = {{ tier = \"{log}\", size = \"{write}Gi\" }}"),
+            false => String::new(),
+        };
         let mut text = format!(
             "\n[cluster.{name}]\nengine = \"iotdb\"\nversion = \"2.0.5\"\n\
              pod = {{ labels = {{ team = \"team-{label}\" }} }}\n\n[cluster.{name}.iotdb]\n\
@@ -130,7 +149,7 @@ impl ClusterSketch {
         for (pool, nodes) in POOLS.iter().zip(pools) {
             text += &format!(
                 "\n[cluster.{name}.pool.{pool}]\nrole = \"mixed\"\nnodes = {nodes}\n\
-                 storage = {{ tier = \"{data}\", size = \"{store}Gi\" }}\n\
+                 storage = {{ tier = \"{data}\", size = \"{store}Gi\"{wal} }}\n\
                  resources = {{ cpu = \"{}\", memory = \"4Gi\" }}\n",
                 1 + cpu
             );
@@ -152,10 +171,11 @@ fn cluster(name: &'static str) -> impl Strategy<Value = ClusterSketch> {
     let storage = prop_oneof![Just(Storage::Cloud), Just(Storage::Vault), Just(Storage::Local)];
     let control = prop_oneof![2 => Just(1_u32), 3 => Just(3), 1 => Just(5)];
     let pools = prop::collection::vec(1_u32..4, 1..3);
-    (storage, control, pools, 0_u8..3, 0_u8..2, 0_u8..2, 0_u8..2).prop_map(
-        move |(storage, control, pools, expose, cpu, setting, label)| ClusterSketch {
+    (storage, any::<bool>(), control, pools, 0_u8..3, 0_u8..2, 0_u8..2, 0_u8..2).prop_map(
+        move |(storage, wal, control, pools, expose, cpu, setting, label)| ClusterSketch {
             name,
             storage,
+            wal,
             control,
             replicas: pools.iter().sum::<u32>().min(2),
             pools,

@@ -82,7 +82,7 @@ fn pods_of_a_pool_are_their_clusters_with_their_own_on_top() {
     let settings: Vec<_> = cluster.settings.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(settings, ["flag=true", "fraction=10.5", "number=16", "text=a b"]);
     let (one, two) = (&cluster.pools["one"], &cluster.pools["two"]);
-    assert_eq!(one.size.to_string(), "1073741824");
+    assert_eq!(one.data.size.to_string(), "1073741824");
     assert_eq!((one.pod.labels["b"].as_str(), one.pod.tolerations.len()), ("1", 1));
     assert_eq!((two.pod.labels["a"].as_str(), two.pod.labels["b"].as_str()), ("1", "2"));
     assert_eq!((two.pod.tolerations.len(), &two.pod.priority_class), (2, &None));

@@ -1,0 +1,207 @@
+//! Members with a volume for their write-ahead log beside that of their data: both come, go, and are lost, together.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tsinfra::observed::Observed;
+
+use super::interrupted::pass;
+use super::mishaps::{
+    LOST, a_machine_gone_for_good, destroyed_and_a_log_lost, edit, scaled_and_a_log_lost, within,
+};
+use super::*;
+
+const LOCAL: &str = include_str!("cases/wal-first-apply/stack.toml");
+const MOVED: &str = include_str!("cases/wal-replace/stack.toml");
+const PLAIN: &str = include_str!("cases/wal-added-refused/before.toml");
+const FAR_APART: &str = include_str!("cases/wal-not-together/stack.toml");
+
+fn world(text: &str) -> Watched {
+    let stack = stack(text);
+    let world = Watched::over(sandbox(), &stack);
+    apply_all(&world, &stack);
+    world
+}
+
+/// The machines of a member's volumes.
+fn machines(world: &Watched, member: &str) -> BTreeSet<String> {
+    let live = world.sandbox.snapshot();
+    let machine = |content: &str| {
+        let claim = within(Kind::PersistentVolumeClaim, &format!("{content}-{member}"));
+        let volume = live.get(&claim).unwrap()["spec"]["volumeName"].as_str().unwrap();
+        let volume = ObjectKey::global(Kind::PersistentVolume, volume);
+        let terms = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
+        live.get(&volume).unwrap().pointer(terms).unwrap().as_str().unwrap().to_owned()
+    };
+    ["data", "wal"].into_iter().map(machine).collect()
+}
+
+fn rules(plan: &Plan) -> Vec<&str> {
+    plan.blocked.iter().map(|entry| entry.rule.as_str()).collect()
+}
+
+#[test]
+fn a_members_volumes_are_on_one_machine_and_say_whose_they_are() {
+    let world = world(LOCAL);
+    let live = world.sandbox.snapshot();
+    for member in ["history-data-0", "history-data-1", "history-data-2"] {
+        assert_eq!(machines(&world, member).len(), 1, "{member}");
+        let id = |content: &str| {
+            let claim = within(Kind::PersistentVolumeClaim, &format!("{content}-{member}"));
+            live.get(&claim).unwrap()["metadata"]["annotations"]["tsinfra.dev/member-id"].clone()
+        };
+        assert!(id("data").is_string());
+        assert_eq!(id("data"), id("wal"));
+    }
+    assert_settled(&world, &stack(LOCAL));
+}
+
+#[test]
+fn a_lost_member_loses_both_and_an_empty_one_comes_on_one_machine() {
+    let world = world(LOCAL);
+    let moved = stack(MOVED);
+    a_machine_gone_for_good(&world.sandbox, &moved);
+    let plan = plan_for(&world, &moved, Purpose::Apply, &LOST.map(str::to_owned));
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_eq!(machines(&world, "history-data-1"), ["worker-4".to_owned()].into());
+    assert_safe(&world);
+}
+
+/// Wherever such a run is stopped, whoever takes it up comes to the same end.
+#[test]
+fn a_replacement_that_was_stopped_goes_on_with_both() {
+    let moved = stack(MOVED);
+    let consents = LOST.map(str::to_owned);
+    for step in [
+        "mark/PersistentVolumeClaim/tsdb/data-history-data-1",
+        "given-up/Pod/tsdb/history-data-1",
+        "delete/PersistentVolumeClaim/tsdb/wal-history-data-1",
+        "delete/PersistentVolumeClaim/tsdb/data-history-data-1",
+    ] {
+        let world = world(LOCAL);
+        a_machine_gone_for_good(&world.sandbox, &moved);
+        let plan = plan_for(&world, &moved, Purpose::Apply, &consents);
+        assert!(plan.steps.keys().any(|id| id.0 == step), "{step}: {:#?}", plan.steps.keys());
+        run_until(&world, &plan, |event| {
+            event.step.0 == step && matches!(event.what, tsinfra::apply::event::What::Done { .. })
+        });
+        pass(&world, 60);
+        let plan = plan_for(&world, &moved, Purpose::Apply, &consents);
+        let outcome = run(&world, &plan);
+        assert!(outcome.is_complete(&plan), "{step}: {outcome:#?}");
+        assert_eq!(machines(&world, "history-data-1"), ["worker-4".to_owned()].into(), "{step}");
+        assert_safe(&world);
+    }
+}
+
+/// The way on that the refusal of another form of storage names.
+#[test]
+fn a_pool_with_its_log_apart_takes_over_from_one_without() {
+    let world = world(PLAIN);
+    let old = "[cluster.history.pool.data]";
+    let storage = "{ tier = \"cloud\", size = \"20Gi\" }";
+    let apart = "{ tier = \"cloud\", size = \"20Gi\", wal = { tier = \"fast\", size = \"5Gi\" } }";
+    let text = PLAIN.replace(old, "[cluster.history.pool.store]").replace(storage, apart);
+    assert_ne!(text, PLAIN);
+    let asked = stack(&text);
+    let plan = plan(&world, &asked);
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_settled(&world, &asked);
+    let live = world.sandbox.snapshot();
+    assert!(live.get(&within(Kind::PersistentVolumeClaim, "wal-history-store-2")).is_some());
+    assert!(live.get(&within(Kind::StatefulSet, "history-data")).is_none());
+    assert_safe(&world);
+}
+
+#[test]
+fn a_member_that_has_kept_one_volume_starts_once_the_other_is_set_aside_for_it() {
+    let world = world(LOCAL);
+    let asked = stack(LOCAL);
+    destroyed_and_a_log_lost(&world.sandbox, &asked);
+    let refused = plan(&world, &asked);
+    assert_eq!(rules(&refused), ["kept-claims"], "{:#?}", refused.blocked);
+    let live = world.sandbox.snapshot();
+    let is_its = |(_, volume): &(&ObjectKey, &Value)| {
+        volume["spec"]["claimRef"]["name"] == "wal-history-data-1"
+    };
+    let (volume, _) = live.of_kind(Kind::PersistentVolume).find(is_its).unwrap();
+    let reference = json!({ "uid": null, "resourceVersion": null });
+    edit(&world.sandbox, "kubectl", volume, json!({ "spec": { "claimRef": reference } }));
+    pass(&world, 5);
+    apply_all(&world, &asked);
+    assert_settled(&world, &asked);
+    let claim = within(Kind::PersistentVolumeClaim, "wal-history-data-1");
+    let live = world.sandbox.snapshot();
+    assert_eq!(live.get(&claim).unwrap()["spec"]["volumeName"], *volume.name);
+    assert_eq!(machines(&world, "history-data-1").len(), 1);
+}
+
+#[test]
+fn a_member_with_half_of_its_volumes_leaves_where_its_set_is_without_it() {
+    let world = world(LOCAL);
+    let asked = stack(LOCAL);
+    scaled_and_a_log_lost(&world.sandbox, &asked);
+    assert_eq!(rules(&plan(&world, &asked)), ["kept-claims"]);
+    let fewer = stack(&LOCAL.replace("nodes     = 3", "nodes     = 2"));
+    apply_all(&world, &fewer);
+    assert_settled(&world, &fewer);
+}
+
+/// A claim that another has made for a log the pool does not have is none of the pool's.
+#[test]
+fn a_claim_nobody_would_mount_is_not_in_the_way() {
+    let world = world(PLAIN);
+    let claim = within(Kind::PersistentVolumeClaim, "wal-history-data-3");
+    let set = within(Kind::StatefulSet, "history-data");
+    let desired = tsinfra::desired::lower(&stack(PLAIN), &Observed::default());
+    let template = &desired.objects[&set].manifest["spec"]["volumeClaimTemplates"][0]["spec"];
+    super::mishaps::create(&world.sandbox, claim.clone(), json!({ "spec": template }));
+    let more = stack(&PLAIN.replace("nodes     = 3", "nodes     = 4"));
+    apply_all(&world, &more);
+    assert_settled(&world, &more);
+    assert!(world.sandbox.snapshot().get(&claim).is_some());
+}
+
+#[test]
+fn members_come_where_all_their_volumes_are_together() {
+    let world = world(LOCAL);
+    assert_eq!(rules(&plan(&world, &stack(FAR_APART))), ["volumes"]);
+    let log = "{ node = \"worker-5\", path = \"/mnt/iotdb/wal\"";
+    let beside = FAR_APART.replace(log, &log.replace("worker-5", "worker-4"));
+    assert_ne!(beside, FAR_APART);
+    let beside = stack(&beside);
+    apply_all(&world, &beside);
+    assert_settled(&world, &beside);
+    assert_eq!(machines(&world, "history-data-3"), ["worker-4".to_owned()].into());
+}
+
+/// Two logs of one machine are one member's room each, also where both volumes come from one tier.
+#[test]
+fn a_tier_for_both_has_room_for_half_as_many() {
+    let volume = |machine: u32, index: u32| {
+        format!("{{ node = \"worker-{machine}\", path = \"/mnt/{index}\", capacity = \"50Gi\" }},")
+    };
+    let text = |volumes: &[(u32, u32)]| {
+        let volumes: String =
+            volumes.iter().map(|(machine, index)| volume(*machine, *index)).collect();
+        format!(
+            "[stack]\nname = \"plant\"\nnamespace = \"tsdb\"\n[target]\nsandbox = true\n\
+             [storage.cloud]\nkind = \"csi\"\nprovisioner = \"sandbox.tsinfra.dev\"\nreclaim = \"retain\"\n\
+             [storage.ssd]\nkind = \"local\"\nvolumes = [{volumes}]\n\
+             [cluster.history]\nengine = \"iotdb\"\nversion = \"2.0.5\"\n\
+             [cluster.history.iotdb]\nschema_replication = 2\ndata_replication = 2\n\
+             [cluster.history.pool.config]\nrole = \"control\"\nnodes = 1\n\
+             storage = {{ tier = \"cloud\", size = \"5Gi\" }}\n\
+             [cluster.history.pool.data]\nrole = \"mixed\"\nnodes = 2\n\
+             storage = {{ tier = \"ssd\", size = \"50Gi\", wal = {{ tier = \"ssd\", size = \"10Gi\" }} }}\n"
+        )
+    };
+    let refused = stack(&text(&[(1, 0), (1, 1), (2, 0), (3, 0)]));
+    let world = Watched::over(sandbox(), &refused);
+    assert_eq!(rules(&plan(&world, &refused)), ["volumes"]);
+    let whole = stack(&text(&[(1, 0), (1, 1), (2, 0), (2, 1)]));
+    apply_all(&world, &whole);
+    assert_settled(&world, &whole);
+}
