@@ -15,6 +15,7 @@ pub mod immutable;
 pub mod jobs;
 pub mod kept;
 pub mod leavers;
+pub mod machines;
 pub mod managers;
 pub mod objects;
 pub mod order;
@@ -32,7 +33,6 @@ pub mod scale_in;
 pub mod stuck;
 pub mod teardown;
 pub mod tiers;
-pub mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,7 +109,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             orphans::check(input, &mut draft);
             tiers::classes(input, &mut draft);
             tiers::volumes(input, &mut draft);
-            together::check(input, &mut draft);
+            machines::check(input, &mut draft);
             directories::check(input, &mut draft);
             guards::downgrades(input, &mut draft);
             claims::stale(input, &mut draft);

@@ -21,8 +21,8 @@ mod syntax;
 pub use diagnostics::{Label, Mistake, Mistakes};
 pub(crate) use model::POOL_NAME_MAX;
 pub use model::{
-    Cluster, Expose, ExposeKind, HELPER_IMAGE, Image, LocalVolume, PodOptions, Pool, Prepare,
-    Reclaim, Recycle, Stack, Storage, Target, Tier, TierKind, Toleration, is_within,
+    Binding, Cluster, Expose, ExposeKind, HELPER_IMAGE, Image, LocalVolume, PodOptions, Pool,
+    Prepare, Reclaim, Recycle, Stack, Storage, Target, Tier, TierKind, Toleration, is_within,
 };
 pub use moves::Move;
 

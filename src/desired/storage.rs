@@ -9,7 +9,7 @@ use super::{DesiredObject, labels};
 use crate::fields::hex;
 use crate::object::{ANNOTATION_CALLED, Kind, LABEL_HOSTNAME, NO_PROVISIONER, ObjectKey};
 use crate::observed::{LiveObject, Observed};
-use crate::stack::{LocalVolume, Reclaim, Stack, Tier, TierKind};
+use crate::stack::{Binding, LocalVolume, Reclaim, Stack, Tier, TierKind};
 
 /// What a tier needs to be there.
 pub fn objects(
@@ -81,13 +81,15 @@ pub fn policy(reclaim: Reclaim) -> &'static str {
 }
 
 fn class(stack: &Stack, tier: &Tier) -> Option<(ObjectKey, DesiredObject)> {
-    let (provisioner, parameters, expandable, what) = match &tier.kind {
+    // A claim binds when its pod is placed, so that volume and pod agree on the node.
+    let wait = Binding::WaitForFirstConsumer;
+    let (provisioner, parameters, expandable, binding, what) = match &tier.kind {
         TierKind::CsiClass { .. } => return None,
         TierKind::Local(_) | TierKind::LocalOnNodes { .. } => {
-            (NO_PROVISIONER, &BTreeMap::new(), false, "local volumes")
+            (NO_PROVISIONER, &BTreeMap::new(), false, wait, "local volumes")
         }
-        TierKind::Csi { provisioner, parameters, expandable } => {
-            (provisioner.as_str(), parameters, *expandable, provisioner.as_str())
+        TierKind::Csi { provisioner, parameters, expandable, binding } => {
+            (provisioner.as_str(), parameters, *expandable, *binding, provisioner.as_str())
         }
     };
     let name = stack.storage_class(tier);
@@ -97,8 +99,10 @@ fn class(stack: &Stack, tier: &Tier) -> Option<(ObjectKey, DesiredObject)> {
         "metadata": { "name": name, "labels": labels::of_tier(stack, &tier.name) },
         "provisioner": provisioner,
         "reclaimPolicy": policy(tier.reclaim),
-        // A claim binds when its pod is placed, so that volume and pod agree on the node.
-        "volumeBindingMode": "WaitForFirstConsumer",
+        "volumeBindingMode": match binding {
+            Binding::WaitForFirstConsumer => "WaitForFirstConsumer",
+            Binding::Immediate => "Immediate",
+        },
         "allowVolumeExpansion": expandable,
     });
     if !parameters.is_empty() {

@@ -144,7 +144,7 @@ impl<'a> Directory<'a> {
     }
 }
 
-fn node_of<'a>(observed: &'a Observed, name: &str) -> Option<&'a LiveObject> {
+pub(super) fn node_of<'a>(observed: &'a Observed, name: &str) -> Option<&'a LiveObject> {
     let mut nodes = observed.of_kind(Kind::Node);
     nodes.find(|(key, live)| hostname(key, live) == name).map(|(_, live)| live)
 }

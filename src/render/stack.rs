@@ -7,7 +7,8 @@ use db_engine::cluster::Content;
 use super::text::{count, fold, harmless, seconds};
 use crate::desired::members;
 use crate::stack::{
-    Cluster, ExposeKind, Pool, Prepare, Reclaim, Recycle, Stack, Storage, Target, Tier, TierKind,
+    Binding, Cluster, ExposeKind, Pool, Prepare, Reclaim, Recycle, Stack, Storage, Target, Tier,
+    TierKind,
 };
 
 /// The whole stack.
@@ -49,6 +50,9 @@ fn storage(stack: &Stack, tier: &Tier) -> String {
         TierKind::Local(volumes) => format!("{} local volumes", volumes.len()),
         TierKind::LocalOnNodes { path, per_node, .. } => {
             format!("{per_node} local volumes at {path} on each node with its labels")
+        }
+        TierKind::Csi { provisioner, binding: Binding::Immediate, .. } => {
+            format!("volumes made by {provisioner} before pods are placed")
         }
         TierKind::Csi { provisioner, .. } => format!("volumes made by {provisioner}"),
         TierKind::CsiClass { .. } => "volumes of an existing class".to_owned(),

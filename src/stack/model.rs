@@ -131,12 +131,23 @@ pub enum TierKind {
         parameters: BTreeMap<String, String>,
         /// Whether claims may grow.
         expandable: bool,
+        /// When a volume is made for a claim.
+        binding: Binding,
     },
     /// A StorageClass that exists already and is not touched.
     CsiClass {
         /// Its name.
         class: String,
     },
+}
+
+/// When a volume of a driver is made for a claim, in Kubernetes' own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// Once a pod that mounts it is placed, where that pod is.
+    WaitForFirstConsumer,
+    /// At once, wherever the driver likes; the pod is placed where the volume can be reached.
+    Immediate,
 }
 
 /// One directory of one node.

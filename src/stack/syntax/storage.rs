@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::stack::diagnostics::quoted;
 use crate::stack::findings::Findings;
-use crate::stack::model::{LocalVolume, Prepare, Reclaim, Recycle, Tier, TierKind};
+use crate::stack::model::{Binding, LocalVolume, Prepare, Reclaim, Recycle, Tier, TierKind};
 use crate::stack::names;
 use crate::stack::quantity::Quantity;
 use crate::stack::reader::{Table, Value};
@@ -24,10 +24,11 @@ const TIER_KEYS: &[&str] = &[
     "class",
     "parameters",
     "expandable",
+    "binding",
 ];
 const LOCAL_KEYS: [&str; 7] =
     ["volumes", "nodes", "path", "per_node", "capacity", "prepare", "recycle"];
-const CSI_KEYS: [&str; 4] = ["provisioner", "class", "parameters", "expandable"];
+const CSI_KEYS: [&str; 5] = ["provisioner", "class", "parameters", "expandable", "binding"];
 const VOLUME_KEYS: &[&str] = &["node", "path", "capacity"];
 
 /// Directories one node may offer to one tier: more is a slip of the keyboard.
@@ -246,6 +247,9 @@ fn check_pattern(value: &Value<'_>, path: &str, per_node: u32, found: &mut Findi
     }
 }
 
+const BINDINGS: [(&str, Binding); 2] =
+    [("wait-for-first-consumer", Binding::WaitForFirstConsumer), ("immediate", Binding::Immediate)];
+
 fn read_csi(table: &Table<'_>, found: &mut Findings) -> TierKind {
     let Some(class) = table.get("class", found) else {
         let example =
@@ -256,13 +260,16 @@ fn read_csi(table: &Table<'_>, found: &mut Findings) -> TierKind {
         });
         let parameters = table.get("parameters", found).map(|value| value.texts(found));
         let expandable = table.get("expandable", found).and_then(|value| value.flag(found));
+        let binding = table.get("binding", found);
+        let binding = binding.and_then(|value| value.word("way to bind", &BINDINGS, found));
         return TierKind::Csi {
             provisioner: provisioner.unwrap_or_default(),
             parameters: parameters.unwrap_or_default(),
             expandable: expandable.unwrap_or(false),
+            binding: binding.unwrap_or(Binding::WaitForFirstConsumer),
         };
     };
-    for key in ["provisioner", "parameters", "expandable"] {
+    for key in ["provisioner", "parameters", "expandable", "binding"] {
         if let Some(value) = table.get(key, found) {
             let message = format!("`{key}` does not go together with `class`");
             let help = "an existing class is used as it is; remove `class` to have one made";

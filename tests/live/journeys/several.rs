@@ -83,7 +83,9 @@ fn on_machines(stage: &dyn Stage, told: &mut Transcript<'_>) {
     told.remark("its volume is set aside for it");
     let reference = json!({ "uid": null, "resourceVersion": null });
     stage.edit_as("kubectl", &had, &json!({ "spec": { "claimRef": reference } }));
-    told.run(&["apply", "--auto-approve"]);
+    // Which one it is, the scheduler chose.
+    let back = stage.tsinfra(&["apply", "--auto-approve"]);
+    assert_eq!(back.code, Some(0), "{}", back.text);
     told.run(&["plan", "--detailed-exitcode"]);
     told.state("halves", "halves");
     assert_eq!(volume(&lost), had);

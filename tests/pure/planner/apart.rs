@@ -13,6 +13,7 @@ use super::*;
 
 const LOCAL: &str = include_str!("cases/wal-first-apply/stack.toml");
 const MOVED: &str = include_str!("cases/wal-replace/stack.toml");
+const CLOUD: &str = include_str!("cases/wal-added-refused/stack.toml");
 const PLAIN: &str = include_str!("cases/wal-added-refused/before.toml");
 const FAR_APART: &str = include_str!("cases/wal-not-together/stack.toml");
 
@@ -175,6 +176,68 @@ fn members_come_where_all_their_volumes_are_together() {
     apply_all(&world, &beside);
     assert_settled(&world, &beside);
     assert_eq!(machines(&world, "history-data-3"), ["worker-4".to_owned()].into());
+}
+
+/// A machine whose taint the pool's pods do not bear, or that has not the labels they ask for, takes none of them;
+/// one in trouble, or cordoned, is awaited.
+#[test]
+fn members_come_where_their_pods_may_go() {
+    let asked = |pod: &str| {
+        let cluster = "[cluster.history]\n";
+        stack(&LOCAL.replace(cluster, &format!("{cluster}pod = {pod}\n")))
+    };
+    let refused = |taint: Value, pod: &str| {
+        let sandbox = sandbox();
+        let node = ObjectKey::global(Kind::Node, "worker-2");
+        edit(&sandbox, "kubectl", &node, json!({ "spec": { "taints": [taint] } }));
+        let plan = plan(&sandbox, &asked(pod));
+        let reasons = plan.blocked.into_iter().map(|entry| entry.reason);
+        reasons.collect::<Vec<String>>().join("\n")
+    };
+    let dedicated = json!({ "key": "dedicated", "value": "tsdb", "effect": "NoSchedule" });
+    for pod in [
+        "{}",
+        r#"{ tolerations = [{ key = "dedicated", operator = "Equal", value = "web" }] }"#,
+        r#"{ tolerations = [{ key = "other", operator = "Exists" }] }"#,
+        r#"{ tolerations = [{ key = "dedicated", operator = "Exists", effect = "NoExecute" }] }"#,
+    ] {
+        let why = refused(dedicated.clone(), pod);
+        assert!(why.contains("worker-2 has the taint dedicated=tsdb:NoSchedule"), "{pod}: {why}");
+        assert!(why.contains("3 members to come need volumes"), "{pod}: {why}");
+        assert!(why.contains("room for 2 of them"), "{pod}: {why}");
+    }
+    for pod in [
+        r#"{ tolerations = [{ key = "dedicated", operator = "Equal", value = "tsdb", effect = "NoSchedule" }] }"#,
+        r#"{ tolerations = [{ key = "dedicated", operator = "Exists" }] }"#,
+        r#"{ tolerations = [{ operator = "Exists" }] }"#,
+    ] {
+        assert_eq!(refused(dedicated.clone(), pod), "", "{pod}");
+    }
+    let away = json!({ "key": "node.kubernetes.io/unreachable", "effect": "NoSchedule" });
+    assert_eq!(refused(away, "{}"), "");
+    let soft = json!({ "key": "dedicated", "effect": "PreferNoSchedule" });
+    assert_eq!(refused(soft.clone(), "{}"), "");
+    let why = refused(soft, r#"{ node_selector = { disk = "nvme" } }"#);
+    assert!(why.contains("worker-1 is not labelled disk=nvme, which its pods ask for"), "{why}");
+}
+
+/// Volumes that are made before pods are placed.
+#[test]
+fn both_volumes_may_be_made_at_once() {
+    let immediate = CLOUD.replace("\nexpandable", "\nbinding = \"immediate\"\nexpandable");
+    let world = world(&immediate);
+    let live = world.sandbox.snapshot();
+    for tier in ["cloud", "fast"] {
+        let class = ObjectKey::global(Kind::StorageClass, format!("plant-{tier}"));
+        assert_eq!(live.get(&class).unwrap()["volumeBindingMode"], "Immediate");
+    }
+    assert_settled(&world, &stack(&immediate));
+    let other = plan(&world, &stack(CLOUD));
+    assert_eq!(rules(&other), ["immutable", "immutable"], "{:#?}", other.blocked);
+    let fewer = stack(&immediate.replace("nodes     = 3", "nodes     = 2"));
+    apply_all(&world, &fewer);
+    assert_settled(&world, &fewer);
+    assert_safe(&world);
 }
 
 /// Two logs of one machine are one member's room each, also where both volumes come from one tier.

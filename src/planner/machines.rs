@@ -1,0 +1,203 @@
+//! Which machines can take the members of a pool that are to come: where all their local volumes are free, and their
+//! pods may go. The scheduler finds one, or none for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::draft::PlanDraft;
+use super::{PlanInput, directories, tiers};
+use crate::desired::{DesiredPool, preparation};
+use crate::object::at;
+use crate::observed::LiveObject;
+use crate::plan::growth::bytes;
+use crate::stack::{PodOptions, Pool, Storage, Toleration};
+
+/// Refuses members that no machine can take. Whether there are volumes enough, and machines, is asked before.
+pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (declared, pool) in tiers::pools(input) {
+        let local = local(input, declared);
+        let addresses: BTreeSet<String> =
+            local.iter().map(|it| input.stack.tier_address(&it.tier).to_string()).collect();
+        let is_refused = plan.blocked.iter().any(|it| addresses.contains(&it.address));
+        if !local.is_empty() && !is_refused {
+            let free = free(input, &local);
+            let closed = closed(input, declared, &free);
+            Search { input, pool, free, closed, local }.check(plan, &addresses);
+        }
+    }
+}
+
+/// The local volumes each member of a pool has.
+fn local<'a>(input: &PlanInput<'a>, pool: &'a Pool) -> Vec<&'a Storage> {
+    let tiers = &input.stack.storage;
+    let is_local =
+        |storage: &&Storage| tiers.get(&storage.tier).is_some_and(|tier| tier.is_local());
+    pool.storage().map(|(_, storage)| storage).filter(is_local).collect()
+}
+
+/// Free volumes: by machine and tier, how large each is.
+type Free = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
+
+fn free(input: &PlanInput<'_>, local: &[&Storage]) -> Free {
+    let names: BTreeSet<&String> = local.iter().map(|storage| &storage.tier).collect();
+    let mut free = Free::new();
+    for tier in names.into_iter().filter_map(|name| input.stack.storage.get(name)) {
+        for key in tiers::free(input, tier) {
+            let Some(volume) = input.desired.objects.get(key) else { continue };
+            let Some(directory) = preparation::directory(&volume.manifest) else { continue };
+            let size = at(&volume.manifest, "/spec/capacity/storage").and_then(Value::as_str);
+            let of_node = free.entry(directory.node).or_default();
+            of_node.entry(tier.name.clone()).or_default().push(size.map_or(0, bytes));
+        }
+    }
+    free
+}
+
+/// Machines with free volumes that the pods of a pool may not go to, and why.
+fn closed(input: &PlanInput<'_>, pool: &Pool, free: &Free) -> BTreeMap<String, String> {
+    let why = |node: &String| {
+        let live = directories::node_of(input.observed, node)?;
+        Some((node.clone(), why_closed(live, &pool.pod)?))
+    };
+    free.keys().filter_map(why).collect()
+}
+
+fn why_closed(node: &LiveObject, pod: &PodOptions) -> Option<String> {
+    let lacks = pod.node_selector.iter().find(|(name, value)| node.label(name) != Some(value));
+    if let Some((name, value)) = lacks {
+        return Some(format!("is not labelled {name}={value}, which its pods ask for"));
+    }
+    let taints = at(&node.value, "/spec/taints").and_then(Value::as_array);
+    let mut taints = taints.into_iter().flatten();
+    let taint = taints.find(|taint| {
+        closes(taint) && !pod.tolerations.iter().any(|toleration| bears(toleration, taint))
+    })?;
+    let text = |name: &str| taint[name].as_str().unwrap_or_default();
+    let value = match text("value") {
+        "" => String::new(),
+        value => format!("={value}"),
+    };
+    let (key, effect) = (text("key"), text("effect"));
+    Some(format!("has the taint {key}{value}:{effect}, which its pods do not tolerate"))
+}
+
+/// Whether a taint keeps pods away, and not only for as long as a machine is in trouble or cordoned, which
+/// Kubernetes says by taints of its own.
+fn closes(taint: &Value) -> bool {
+    let is_for_now =
+        taint["key"].as_str().is_some_and(|key| key.starts_with("node.kubernetes.io/"));
+    !is_for_now && matches!(taint["effect"].as_str(), Some("NoSchedule" | "NoExecute"))
+}
+
+/// Whether a toleration is of this taint, as `v1.Toleration` of Kubernetes says it.
+fn bears(toleration: &Toleration, taint: &Value) -> bool {
+    let Toleration { key, operator, value, effect, .. } = toleration;
+    let is_any = operator.as_deref() == Some("Exists");
+    let says = |name: &str| taint[name].as_str().unwrap_or_default();
+    effect.as_deref().is_none_or(|effect| effect.is_empty() || effect == says("effect"))
+        && match key.as_deref().unwrap_or_default() {
+            "" => is_any,
+            key => key == says("key"),
+        }
+        && (is_any || value.as_deref().unwrap_or_default() == says("value"))
+}
+
+struct Search<'a> {
+    input: &'a PlanInput<'a>,
+    pool: &'a DesiredPool,
+    local: Vec<&'a Storage>,
+    free: Free,
+    closed: BTreeMap<String, String>,
+}
+
+impl Search<'_> {
+    fn check(&self, plan: &mut PlanDraft, addresses: &BTreeSet<String>) {
+        // With one volume each and all machines open, it is enough that there are enough.
+        if self.local.len() == 1 && self.closed.is_empty() {
+            return;
+        }
+        let open = self.free.iter().filter(|(node, _)| !self.closed.contains_key(*node));
+        let room: usize = open.map(|(_, of_node)| self.members_on(of_node)).sum();
+        let members = self.members();
+        if members > room {
+            let reason = self.reason(members, room, addresses);
+            let help = match self.closed.is_empty() {
+                true => {
+                    "add the volumes that are missing to the tiers, on the machines that have the others"
+                }
+                false => {
+                    "let its pods go there, by `tolerations` or `node_selector` of its `pod`, or offer volumes \
+                     where they may go"
+                }
+            };
+            plan.block(&self.pool.set, "volumes", reason, help);
+        }
+    }
+
+    fn reason(&self, members: usize, room: usize, addresses: &BTreeSet<String>) -> String {
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        let volumes = match self.local.len() {
+            1 => format!("a volume of {}", addresses.concat()),
+            _ => format!("volumes of {} on one machine", addresses.join(" and ")),
+        };
+        let need = match members {
+            1 => format!("1 member to come needs {volumes}"),
+            more => format!("{more} members to come need {volumes} each"),
+        };
+        let free = match room {
+            0 => "none".to_owned(),
+            room => format!("{room} of them"),
+        };
+        let lacking = match self.lacking() {
+            lacking if lacking.is_empty() => String::new(),
+            lacking => format!(": {}", lacking.join("; ")),
+        };
+        format!("{need}, where its pods may go; there is room for {free}{lacking}")
+    }
+
+    /// How many members have no volume yet. One that has some of its volumes comes back to their machine.
+    fn members(&self) -> usize {
+        let is_new = |ordinal: &u32| {
+            let mut claims = self.pool.claims_of(*ordinal);
+            claims.all(|claim| tiers::is_without_volume(self.input, &claim))
+        };
+        (0..self.pool.replicas()).filter(is_new).count()
+    }
+
+    /// How many members the free volumes of a machine are enough for.
+    fn members_on(&self, of_node: &BTreeMap<String, Vec<u64>>) -> usize {
+        let mut members = 0;
+        let mut left = of_node.clone();
+        while self.local.iter().all(|storage| take(&mut left, storage)) {
+            members += 1;
+        }
+        members
+    }
+
+    /// Machines that have free volumes and take none of the members, and why.
+    fn lacking(&self) -> Vec<String> {
+        let of_node = |(node, free): (&String, &BTreeMap<String, Vec<u64>>)| {
+            if let Some(why) = self.closed.get(node) {
+                return Some(format!("{node} {why}"));
+            }
+            let mut left = free.clone();
+            let missing = self.local.iter().find(|storage| !take(&mut left, storage))?;
+            let tier = self.input.stack.tier_address(&missing.tier);
+            Some(format!("{node} has no free one of {} in {tier}", missing.size))
+        };
+        self.free.iter().filter_map(of_node).take(NAMED_MAX).collect()
+    }
+}
+
+/// Machines a message names.
+const NAMED_MAX: usize = 3;
+
+/// Takes the smallest of the free volumes that is large enough, as the scheduler does.
+fn take(left: &mut BTreeMap<String, Vec<u64>>, storage: &Storage) -> bool {
+    let Some(sizes) = left.get_mut(&storage.tier) else { return false };
+    let fitting = sizes.iter().enumerate().filter(|(_, size)| **size >= storage.size.bytes());
+    let Some((index, _)) = fitting.min_by_key(|(_, size)| **size) else { return false };
+    sizes.remove(index);
+    true
+}
