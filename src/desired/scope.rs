@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Desired, members};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, Labels, ObjectKey};
 use crate::observed::{List, Observed, Scope};
-use crate::stack::{Stack, Tier};
+use crate::stack::{Cluster, Stack, Tier};
 
 /// Kinds looked at in the stack's namespace: all of each, because a stranger's object of a name
 /// the stack wants matters as much as its own.
@@ -36,6 +36,11 @@ pub fn scope(stack: &Stack) -> Scope {
         let namespace = Some(stack.namespace.clone());
         lists.push(List { kind: Kind::Job, namespace, labels: ours });
         // Whoever offers a directory of a node must be known, also if it is not this stack.
+        volumes.clear();
+    }
+    // What a member has kept may be on a volume that a driver made, which bears no label of ours.
+    let has_several = |cluster: &Cluster| cluster.pools.values().any(|it| !it.apart.is_empty());
+    if stack.clusters.values().any(has_several) {
         volumes.clear();
     }
     lists.push(List { kind: Kind::PersistentVolume, namespace: None, labels: volumes });

@@ -18,7 +18,9 @@ pub fn all<'a>(
     claims: &'a Members,
 ) -> Vec<(&'a ObjectKey, Ids)> {
     let is_it = known.is_empty() || topology.cluster_id == known;
-    let found = claims.iter().filter_map(|(claim, address)| Some((claim, of(topology, address)?)));
+    // That of a member's data comes last: where it says whose it is, the others did.
+    let found =
+        claims.iter().rev().filter_map(|(claim, address)| Some((claim, of(topology, address)?)));
     found.filter(|_| is_it).collect()
 }
 

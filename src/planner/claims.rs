@@ -1,6 +1,6 @@
 //! Claims left over from an earlier life of a cluster, found before anything mounts them (rule 7).
 
-use db_engine::cluster::Role;
+use db_engine::cluster::{Content, Role};
 
 use super::draft::PlanDraft;
 use super::{PlanInput, objects, orphans, teardown};
@@ -20,8 +20,8 @@ pub fn of_member<'a>(
     set: &ObjectKey,
     ordinal: u32,
 ) -> Vec<(&'a ObjectKey, &'a LiveObject)> {
-    let claims = of_pool(input, set).into_iter();
-    claims.filter(|(key, _)| key.ordinal() == Some(ordinal)).collect()
+    let claims = Content::ALL.map(|content| ObjectKey::claim_of(set, content, ordinal));
+    claims.iter().filter_map(|claim| input.observed.objects.get_key_value(claim)).collect()
 }
 
 /// The claims of a declared pool that are there and its members mount.

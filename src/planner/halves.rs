@@ -1,49 +1,248 @@
 //! Members of which one volume is there and another is not: started so, they would wake up with half of what they
-//! kept (rule 7). Kubernetes makes a claim that is missing without a word.
+//! kept (rule 7). Kubernetes makes a claim that is missing without a word, so that an empty one in its place is as
+//! good as none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use db_engine::cluster::Content;
+use serde_json::Value;
 
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, replacing};
-use crate::desired::DesiredPool;
-use crate::object::{Kind, LABEL_GIVEN_UP, ObjectKey};
+use super::{PlanInput, orphans, replacing};
+use crate::desired::{DesiredPool, labels, preparation};
+use crate::object::{
+    ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_TIER, ObjectKey, at, claim_template,
+};
 use crate::observed::LiveObject;
+use crate::stack::parts::PartAddress;
 
-/// Refuses to start such members.
+/// The rule by which they are refused.
+pub const RULE: &str = "kept-claims";
+
+/// Refuses to start such members, and tells of those that run so.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (cluster, desired) in &input.desired.clusters {
         for pool in &desired.pools {
             let address = input.stack.pool_address(cluster, &pool.name);
-            let halves: Vec<Half> =
-                (0..pool.replicas()).filter_map(|it| Half::of(input, pool, it)).collect();
-            let lacking: Vec<&Half> =
-                halves.iter().filter(|half| !half.missing.is_empty()).collect();
-            if let Some((reason, help)) = all_lack_one(input, pool, &lacking) {
-                plan.block(&address, RULE, reason, help);
-            } else {
-                for half in lacking {
-                    let (reason, help) = half.lacks_one(input, pool);
-                    plan.block(&address, RULE, reason, help);
-                }
-            }
-            let beside: Vec<&str> =
-                halves.iter().flat_map(|half| &half.beside).map(|it| it.name.as_str()).collect();
-            if !beside.is_empty() {
-                let reason = format!(
-                    "its members have kept {}, and would start without: the stack gives them no such volume",
-                    beside.join(", ")
-                );
-                let help = "put `storage` of the pool back as it was; for other volumes, declare another pool \
-                            in place of this one once it is back";
-                plan.block(&address, RULE, reason, help);
-            }
+            let all = (0..pool.replicas()).filter_map(|it| Half::of(input, pool, it));
+            let halves: Vec<Half> = all.filter(|half| !half.is_replaced(input)).collect();
+            of_pool(input, plan, (&address, pool), &halves);
+            put_together_otherwise(input, plan, (&address, pool));
         }
     }
 }
 
-/// The rule by which they are refused.
-pub const RULE: &str = "kept-claims";
+fn of_pool(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    (address, pool): (&PartAddress, &DesiredPool),
+    halves: &[Half],
+) {
+    let lacking: Vec<&Half> = halves.iter().filter(|half| !half.missing.is_empty()).collect();
+    if let Some((reason, help)) = all_lack_one(input, pool, &lacking) {
+        plan.block(address, RULE, reason, help);
+    } else {
+        for half in &lacking {
+            let (reason, help) = half.lacks_one(input);
+            plan.block(address, RULE, reason, help);
+        }
+    }
+    bars_new_volumes(input, plan, pool, &lacking);
+    let beside: Vec<&str> =
+        halves.iter().flat_map(|half| &half.beside).map(|it| it.name.as_str()).collect();
+    if !beside.is_empty() {
+        let reason = format!(
+            "its members have kept {}, and would start without: the stack gives them no such volume",
+            beside.join(", ")
+        );
+        plan.block(address, RULE, reason, PUT_BACK);
+    }
+    for half in halves {
+        half.tell_new(plan);
+        if let Some((one, other)) = &half.of_two_members {
+            plan.block(
+                address,
+                "stale-claim",
+                format!("{one} and {other} say that they are of two members, by their member-id"),
+                "bring back the claim that is the member's; or, if it is, mend its annotation \
+                 tsinfra.dev/member-id",
+            );
+        }
+    }
+}
+
+const PUT_BACK: &str = "put `storage` of the pool back as it was; for other volumes, declare another pool in place of \
+                        this one once it is back";
+
+/// A claim that is not there, or is empty, of a member that has kept another.
+pub fn is_missed(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    half_of(input, claim)
+        .is_some_and(|half| half.missing.contains(claim) && !half.is_replaced(input))
+}
+
+/// Whether a claim took the place of one that its running member had: nothing says that what was on that is on it.
+pub fn is_new(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    half_of(input, claim).is_some_and(|half| half.new.contains(claim))
+}
+
+fn half_of(input: &PlanInput<'_>, claim: &ObjectKey) -> Option<Half> {
+    let (_, _, pool) = input.desired.pool_of(&claim.set_of_claim()?)?;
+    Half::of(input, pool, claim.ordinal()?)
+}
+
+/// The volumes to be made that a member which has kept another one would take as soon as they are there: those on
+/// the machine of that.
+pub fn waits_for(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> BTreeSet<ObjectKey> {
+    let half = Half::of(input, pool, ordinal)
+        .filter(|half| input.observed.objects.contains_key(&half.pod) && !half.missing.is_empty());
+    let machine = |claim: &ObjectKey| {
+        let volume = input.observed.objects.get(claim)?.text("/spec/volumeName")?;
+        let volume = ObjectKey::global(Kind::PersistentVolume, volume);
+        Some(preparation::directory(&input.observed.objects.get(&volume)?.value)?.node)
+    };
+    let machines: BTreeSet<String> =
+        half.iter().flat_map(|half| &half.kept).filter_map(machine).collect();
+    let is_there = |volume: &&ObjectKey| {
+        let made = input.desired.objects.get(*volume);
+        let directory = made.and_then(|made| preparation::directory(&made.manifest));
+        !input.observed.objects.contains_key(*volume)
+            && directory.is_some_and(|it| machines.contains(&it.node))
+    };
+    let volumes = pool.needs.iter().filter(|need| need.kind == Kind::PersistentVolume);
+    volumes.filter(is_there).cloned().collect()
+}
+
+/// A member with some of the volumes it had.
+struct Half {
+    pod: ObjectKey,
+    /// Claims that have kept what is on their volumes.
+    kept: Vec<ObjectKey>,
+    /// Claims it would start with, and which are gone, or are others.
+    missing: Vec<ObjectKey>,
+    /// Claims it had, and would start without.
+    beside: Vec<ObjectKey>,
+    /// Claims it runs with, and which may be others than it had.
+    new: Vec<ObjectKey>,
+    /// Claims that are of two members.
+    of_two_members: Option<(ObjectKey, ObjectKey)>,
+    /// Whether it was given up, so that nothing of it matters any more.
+    is_given_up: bool,
+}
+
+impl Half {
+    fn of(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> Option<Self> {
+        let pod = ObjectKey::pod_of(&pool.set, ordinal);
+        let live_pod = input.observed.objects.get(&pod);
+        let is_said = |live: &LiveObject| live.annotation(ANNOTATION_MEMBER).is_some();
+        let is_bound = |live: &LiveObject| live.text("/spec/volumeName").is_some();
+        let there = |content: Content| {
+            let claim = ObjectKey::claim_of(&pool.set, content, ordinal);
+            let live = input.observed.objects.get(&claim).filter(|live| !live.is_leaving());
+            (claim, live)
+        };
+        let all = Content::ALL.map(there);
+        // Before a pod has run, nothing but its volume says that a claim is a member's.
+        let has_kept = |live: &LiveObject| is_bound(live) && (is_said(live) || live_pod.is_none());
+        let asked = match live_pod {
+            Some(live) => mounted(live, &pool.set),
+            None => pool.claims.iter().copied().collect(),
+        };
+        let is_asked = |claim: &ObjectKey| {
+            claim.content_of_claim().is_some_and(|content| asked.contains(&content))
+        };
+        let mut half = Self {
+            pod,
+            kept: Vec::new(),
+            missing: Vec::new(),
+            beside: Vec::new(),
+            new: Vec::new(),
+            of_two_members: None,
+            is_given_up: false,
+        };
+        for (claim, live) in &all {
+            match live {
+                Some(live) if has_kept(live) => half.kept.push(claim.clone()),
+                Some(live) if is_bound(live) && is_asked(claim) => half.new.push(claim.clone()),
+                _ if is_asked(claim) && !is_set_aside(input, claim) => {
+                    half.missing.push(claim.clone());
+                }
+                _ => {}
+            }
+            half.is_given_up |= live.is_some_and(|live| live.label(LABEL_GIVEN_UP).is_some());
+        }
+        if half.kept.is_empty() {
+            return None;
+        }
+        if !has_set(input, pool) {
+            half.beside = half.kept.iter().filter(|claim| !is_asked(claim)).cloned().collect();
+        }
+        let mut ids = all
+            .iter()
+            .filter_map(|(claim, live)| Some((claim, (*live)?.annotation(ANNOTATION_MEMBER)?)));
+        if let (Some((one, id)), Some((other, other_id))) = (ids.next(), ids.next())
+            && id != other_id
+        {
+            half.of_two_members = Some((one.clone(), other.clone()));
+        }
+        let is_whole = half.missing.is_empty()
+            && half.beside.is_empty()
+            && half.new.is_empty()
+            && half.of_two_members.is_none();
+        (!is_whole).then_some(half)
+    }
+
+    /// Whether this very run gives it up, with all it has kept.
+    fn is_replaced(&self, input: &PlanInput<'_>) -> bool {
+        self.kept.iter().any(|claim| replacing::is_given_up(input, claim))
+    }
+
+    fn lacks_one(&self, input: &PlanInput<'_>) -> (String, String) {
+        let Self { pod, kept, missing, .. } = self;
+        let (kept, missing_names) = (names(kept), names(missing));
+        let reason = format!(
+            "{} has kept {kept} and not {missing_names}: it would start with half of what it had",
+            pod.name,
+        );
+        if self.is_given_up {
+            let help = format!("`tsinfra replace STACK {}` goes on with it", pod.name);
+            return (reason, help);
+        }
+        let back = match missing.iter().find_map(|claim| released(input, claim)) {
+            Some(volume) => format!(
+                "take `uid` and `resourceVersion` out of spec.claimRef of {volume}, which still has what \
+                 was on {missing_names}"
+            ),
+            None => format!("bring {missing_names} back, on the volume it had"),
+        };
+        let way = match input.observed.objects.contains_key(pod) {
+            true => format!(
+                "if it is lost for good, `tsinfra replace STACK {}`, with other volumes for it in the stack",
+                pod.name
+            ),
+            false => format!(
+                "if it is lost for good, remove {kept} too, so that the member comes back empty; should \
+                 the database not take it, label its claim {LABEL_GIVEN_UP}=true and run `tsinfra replace \
+                 STACK {}`",
+                pod.name
+            ),
+        };
+        (reason, format!("{back}; or, {way}"))
+    }
+
+    fn tell_new(&self, plan: &mut PlanDraft) {
+        if self.new.is_empty() || !self.missing.is_empty() {
+            return;
+        }
+        let (new, pod) = (names(&self.new), &self.pod.name);
+        plan.note(format!(
+            "{new} is another claim than {pod} had, and does not say that it is its own. If the volume was \
+             brought back, give it the annotation {ANNOTATION_MEMBER} that {} has. Else what was only on the \
+             one it had is missing there, and maybe in no other replica: see that the others have it.",
+            names(&self.kept)
+        ));
+    }
+}
 
 /// Where no member of a pool has such a claim, and no volume of one is left, they may never have had any.
 fn all_lack_one(
@@ -53,17 +252,20 @@ fn all_lack_one(
 ) -> Option<(String, String)> {
     let missing: Vec<ObjectKey> = halves.iter().flat_map(|half| half.missing.clone()).collect();
     let kept: Vec<ObjectKey> = halves.iter().flat_map(|half| half.kept.clone()).collect();
+    let is_without_claims = |ordinal: u32| {
+        let claims = Content::ALL.map(|it| ObjectKey::claim_of(&pool.set, it, ordinal));
+        !claims.iter().any(|claim| input.observed.objects.contains_key(claim))
+    };
     let is_of_all = (0..pool.replicas()).all(|ordinal| {
-        missing.iter().any(|claim| claim.ordinal() == Some(ordinal))
-            || claims::of_member(input, &pool.set, ordinal).is_empty()
+        missing.iter().any(|claim| claim.ordinal() == Some(ordinal)) || is_without_claims(ordinal)
     });
     let is_left = missing.iter().any(|claim| released(input, claim).is_some());
-    let is_so = missing.len() > 1 && is_of_all && !is_left;
+    let is_so = missing.len() > 1 && is_of_all && !is_left && !has_set(input, pool);
     is_so.then(|| {
         (
             format!(
-                "its members have kept {} and not {}: they would wake up with half of what they had, or \
-                 with their volumes put together otherwise",
+                "its members have kept {} and not {}: they would start with half of what they had, or with \
+                 their volumes put together otherwise",
                 names(&kept),
                 names(&missing)
             ),
@@ -75,78 +277,81 @@ fn all_lack_one(
     })
 }
 
-/// Whether a claim that is not there is missed by a member that has kept another.
-pub fn is_missed(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
-    let pool = claim.set_of_claim().and_then(|set| input.desired.pool_of(&set));
-    let half = pool
-        .zip(claim.ordinal())
-        .and_then(|((_, _, pool), ordinal)| Half::of(input, pool, ordinal));
-    half.is_some_and(|half| half.missing.contains(claim))
-}
-
-/// A member that is not there, with some of the volumes it had.
-struct Half {
-    pod: ObjectKey,
-    /// Claims that have kept what is on their volumes.
-    kept: Vec<ObjectKey>,
-    /// Claims it would start with, and which are gone.
-    missing: Vec<ObjectKey>,
-    /// Claims it had, and would start without.
-    beside: Vec<ObjectKey>,
-}
-
-impl Half {
-    fn of(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> Option<Self> {
-        let pod = ObjectKey::pod_of(&pool.set, ordinal);
-        let of_member = claims::of_member(input, &pool.set, ordinal);
-        let is_given_up = |(claim, live): &(&ObjectKey, &LiveObject)| {
-            live.label(LABEL_GIVEN_UP).is_some() || replacing::is_given_up(input, claim)
-        };
-        // One that runs keeps its claims; one that has just been made is given all at once.
-        if of_member.is_empty()
-            || input.observed.objects.contains_key(&pod)
-            || of_member.iter().any(is_given_up)
-        {
-            return None;
+/// A volume that is made now would be given to such a member at once.
+fn bars_new_volumes(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    pool: &DesiredPool,
+    lacking: &[&Half],
+) {
+    let is_to_be_made = |tier: &str| {
+        input.desired.objects.iter().any(|(key, object)| {
+            key.kind == Kind::PersistentVolume
+                && labels::tier_of(&object.manifest) == Some(tier)
+                && !input.observed.objects.contains_key(key)
+        })
+    };
+    let set = input.desired.objects.get(&pool.set).map(|object| &object.manifest);
+    let waiting = lacking.iter().filter(|half| input.observed.objects.contains_key(&half.pod));
+    let mut by_tier: BTreeMap<&str, Vec<ObjectKey>> = BTreeMap::new();
+    for claim in waiting.flat_map(|half| &half.missing) {
+        let template = claim.content_of_claim().and_then(|it| claim_template(set?, it));
+        let labels = template.and_then(|template| at(template, "/metadata/labels"));
+        let tier = labels.and_then(|labels| labels.get(LABEL_TIER)?.as_str());
+        if let Some(tier) = tier.filter(|tier| is_to_be_made(tier)) {
+            by_tier.entry(tier).or_default().push(claim.clone());
         }
-        let is_bound = |(_, live): &(&ObjectKey, &LiveObject)| {
-            live.text("/spec/volumeName").is_some() && !live.is_leaving()
-        };
-        let kept: Vec<ObjectKey> =
-            of_member.into_iter().filter(is_bound).map(|(claim, _)| claim.clone()).collect();
-        let asked: BTreeSet<ObjectKey> = pool.claims_of(ordinal).collect();
-        let is_missing = |claim: &&ObjectKey| !kept.contains(claim) && !is_set_aside(input, claim);
-        let missing: Vec<ObjectKey> = asked.iter().filter(is_missing).cloned().collect();
-        let is_beside = |claim: &&ObjectKey| !has_set(input, pool) && !asked.contains(claim);
-        let beside: Vec<ObjectKey> = kept.iter().filter(is_beside).cloned().collect();
-        let is_whole = missing.is_empty() && beside.is_empty();
-        (!kept.is_empty() && !is_whole).then_some(Self { pod, kept, missing, beside })
     }
-
-    fn lacks_one(&self, input: &PlanInput<'_>, pool: &DesiredPool) -> (String, String) {
-        let Self { pod, kept, missing, .. } = self;
-        let (kept, missing_names) = (names(kept), names(missing));
-        let reason = format!(
-            "{} has kept {kept} and not {missing_names}: it would wake up with half of what it had",
-            pod.name,
+    for (tier, claims) in by_tier {
+        plan.block(
+            input.stack.tier_address(tier),
+            RULE,
+            format!(
+                "a new volume of it would go to {}, of a member that has kept another",
+                names(&claims)
+            ),
+            "leave new volumes out until that member is whole, or have it replaced",
         );
-        let back = match missing.iter().find_map(|claim| released(input, claim)) {
-            Some(volume) => format!(
-                "bring {missing_names} back: take `uid` and `resourceVersion` out of spec.claimRef of \
-                 {volume}, which still has what was on it"
-            ),
-            None => format!("bring {missing_names} back, on the volume it had"),
-        };
-        let way = match (has_set(input, pool), pod.ordinal()) {
-            (true, Some(ordinal)) => format!("set nodes = {ordinal}, so that the member leaves"),
-            _ => format!(
-                "remove {kept} too, once nobody needs the data on it, and have the database give the \
-                 member up with `tsinfra replace STACK {}` when its set is there",
-                pod.name
-            ),
-        };
-        (reason, format!("{back}; or {way}"))
     }
+}
+
+/// A StatefulSet that is made again around its members gives them other volumes than they have.
+fn put_together_otherwise(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    (address, pool): (&PartAddress, &DesiredPool),
+) {
+    let asked: BTreeSet<Content> = pool.claims.iter().copied().collect();
+    let alone = orphans::of_set(input, &pool.set);
+    let other = alone.iter().find(|(_, pod)| mounted(pod, &pool.set) != asked);
+    if let Some((pod, live)) = other {
+        let words = |contents: &BTreeSet<Content>| {
+            contents.iter().map(|it| it.title()).collect::<Vec<_>>().join(" and ")
+        };
+        plan.block(
+            address,
+            RULE,
+            format!(
+                "{} goes on without its StatefulSet, with volumes for {}, and the stack gives it such for {}: \
+                 it would restart without what is on the one it has",
+                pod.name,
+                words(&mounted(live, &pool.set)),
+                words(&asked),
+            ),
+            PUT_BACK,
+        );
+    }
+}
+
+/// What a member's pod has volumes for.
+fn mounted(pod: &LiveObject, set: &ObjectKey) -> BTreeSet<Content> {
+    let volumes = at(&pod.value, "/spec/volumes").and_then(Value::as_array);
+    let content = |volume: &Value| {
+        let name = at(volume, "/persistentVolumeClaim/claimName")?.as_str()?.to_owned();
+        let claim = ObjectKey { kind: Kind::PersistentVolumeClaim, name, ..set.clone() };
+        claim.content_of_claim().filter(|_| claim.is_claim_of(set))
+    };
+    volumes.into_iter().flatten().filter_map(content).collect()
 }
 
 fn names(claims: &[ObjectKey]) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::draft::{PlanDraft, join_id};
 use super::order::PROMPT_SECONDS;
-use super::{PlanInput, claims, guards, objects, replacing};
+use super::{PlanInput, claims, guards, halves, objects, replacing};
 use crate::desired::{DesiredCluster, DesiredPool, members};
 use crate::object::{ANNOTATION_DATABASE, ANNOTATION_MEMBER, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -55,6 +55,9 @@ fn those_that_do_not_say(
     let mut found = all(input, pool);
     found.retain(|claim, address| {
         let Some(live) = input.observed.objects.get(claim) else { return yet };
+        if halves::is_new(input, claim) {
+            return false;
+        }
         if replacing::is_given_up(input, claim) {
             return true;
         }

@@ -11,12 +11,14 @@ use crate::observed::LiveObject;
 use crate::plan::Operation;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
 use crate::planner::condemned;
-use crate::planner::draft::{PlanDraft, delete_id, join_id, ready_id, settled, update_id};
+use crate::planner::draft::{
+    PlanDraft, create_id, delete_id, join_id, ready_id, settled, update_id,
+};
 use crate::planner::order::{self, PROMPT_SECONDS};
 use crate::planner::removal::{FREE_SECONDS, delete};
 use crate::planner::restarts::restarts_members;
 use crate::planner::teardown::STOP_SECONDS_MIN;
-use crate::planner::{PlanInput, leavers, objects};
+use crate::planner::{PlanInput, halves, leavers, objects};
 use crate::wording;
 
 /// Why all of it is done.
@@ -33,16 +35,35 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     };
     plan.replaces = Some(lost.pod.name.clone());
     alone(input, plan, &lost);
-    let before = those_to_come(input, plan, &lost);
+    let wanted = halves::waits_for(input, lost.pool, lost.ordinal);
+    let before = those_to_come(input, plan, &lost, &wanted);
     let marked = mark(plan, &due, "true", &BTreeSet::new());
     let before: BTreeSet<StepId> = before.into_iter().chain(marked).collect();
     let after = given_up(input, plan, (&lost, &due), before);
-    let gone = claim_and_pod(input, plan, (&lost, &due), after);
+    let mut gone = claim_and_pod(input, plan, (&lost, &due), after);
+    gone.extend(volumes_after(plan, &wanted, &gone));
     comes_back(plan, &lost, gone);
     plan.note(format!(
         "{} comes back empty: what the others make anew stays with them, and it takes part in what comes.",
         lost.pod.name
     ));
+}
+
+/// Has volumes it waits for made only once its claims are gone: it would start on them with what it has kept.
+/// Answers the steps that make them.
+fn volumes_after(
+    plan: &mut PlanDraft,
+    wanted: &BTreeSet<ObjectKey>,
+    gone: &BTreeSet<StepId>,
+) -> BTreeSet<StepId> {
+    let made: BTreeSet<StepId> =
+        wanted.iter().map(create_id).filter(|id| plan.steps.contains_key(id)).collect();
+    for id in &made {
+        if let Some(step) = plan.steps.get_mut(id) {
+            step.after.extend(gone.iter().cloned());
+        }
+    }
+    made
 }
 
 /// Takes the mark off claims whose member lives after all: the next time it is lost it has to be told anew.
@@ -87,14 +108,20 @@ fn alone(input: &PlanInput<'_>, plan: &mut PlanDraft, lost: &Lost<'_>) {
 
 /// What comes before: the set knows how many members it is to have, and those that are new are there. Other
 /// pools are not waited for: what is lost of them was lost with the same machine.
-fn those_to_come(input: &PlanInput<'_>, plan: &mut PlanDraft, lost: &Lost<'_>) -> BTreeSet<StepId> {
+fn those_to_come(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    lost: &Lost<'_>,
+    wanted: &BTreeSet<ObjectKey>,
+) -> BTreeSet<StepId> {
     let (set, live) = (&lost.pool.set, input.observed.objects.get(&lost.pool.set));
     for pool in lost.cluster.pools.iter().filter(|pool| pool.set != *set) {
         for id in [ready_id(&pool.set), join_id(lost.name, &pool.name)] {
             plan.steps.remove(&id);
         }
     }
-    let needs: BTreeSet<StepId> = lost.pool.needs.iter().flat_map(settled).collect();
+    let needs = lost.pool.needs.iter().filter(|need| !wanted.contains(*need));
+    let needs: BTreeSet<StepId> = needs.flat_map(settled).collect();
     let Some(update) = plan.steps.get_mut(&update_id(set)) else { return needs };
     update.until = Until::Heard { object: set.clone() };
     update.limit_seconds = PROMPT_SECONDS;
@@ -105,6 +132,17 @@ fn those_to_come(input: &PlanInput<'_>, plan: &mut PlanDraft, lost: &Lost<'_>) -
     };
     let new: BTreeSet<String> = lost.pool.addresses.iter().filter(is_new).cloned().collect();
     if !new.is_empty() {
+        if let Some(volume) = wanted.first() {
+            plan.block(
+                input.stack.pool_address(lost.name, &lost.pool.name),
+                "replace",
+                format!(
+                    "{}: it waits for {volume}, and would take it before a new member does",
+                    lost.pod.name
+                ),
+                "offer the new member's volumes on another machine",
+            );
+        }
         let id = StepId(format!("join/{}/{}/new", lost.name, lost.pool.name));
         let members = wording::count(new.len(), lost.pool.title);
         let title = format!("see {members} more of `{}` running in the database", set.name);

@@ -77,7 +77,7 @@ fn on_machines(stage: &dyn Stage, told: &mut Transcript<'_>) {
     stage.delete(std::slice::from_ref(&lost));
     let refused = stage.tsinfra(&["apply", "--auto-approve"]);
     assert_eq!(refused.code, Some(4), "{}", refused.text);
-    assert!(refused.text.contains("it would wake up with half"), "{}", refused.text);
+    assert!(refused.text.contains("start with half"), "{}", refused.text);
     assert!(refused.text.contains(&had.to_string()), "{}", refused.text);
 
     told.remark("its volume is set aside for it");

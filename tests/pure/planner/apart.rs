@@ -150,6 +150,119 @@ fn a_member_with_half_of_its_volumes_leaves_where_its_set_is_without_it() {
     assert_settled(&world, &fewer);
 }
 
+fn remove(world: &Watched, keys: &[(Kind, &str)]) {
+    world.sandbox.disturb(|cluster| {
+        for (kind, name) in keys {
+            let key = match kind.namespaced() {
+                true => within(*kind, name),
+                false => ObjectKey::global(*kind, *name),
+            };
+            cluster.delete(&key);
+        }
+    });
+}
+
+/// The volume of a claim.
+fn volume(world: &Watched, claim: &str) -> String {
+    let live = world.sandbox.snapshot();
+    let claim = within(Kind::PersistentVolumeClaim, claim);
+    live.get(&claim).unwrap()["spec"]["volumeName"].as_str().unwrap().to_owned()
+}
+
+/// The disk of a log is lost, and Kubernetes has made the pod and an empty claim again, which wait for a volume.
+fn a_log_lost(world: &Watched) -> String {
+    let lost = volume(world, "wal-history-data-1");
+    remove(
+        world,
+        &[
+            (Kind::Pod, "history-data-1"),
+            (Kind::PersistentVolumeClaim, "wal-history-data-1"),
+            (Kind::PersistentVolume, &lost),
+        ],
+    );
+    pass(world, 60);
+    lost
+}
+
+/// The stack with another directory for a log, and a second one for data, on the machine of a log that was lost.
+fn another_disk(lost: &str) -> Stack {
+    let machine = lost.split('-').nth(3).unwrap();
+    let old = format!("{{ node = \"worker-{machine}\", path = \"/mnt/iotdb/wal\"");
+    assert!(LOCAL.contains(&old), "{lost}");
+    let text = LOCAL.replace(&old, &old.replace("/wal\"", "/wal2\""));
+    let ssd = "[storage.ssd]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n";
+    assert!(text.contains(ssd));
+    let more = format!(
+        "  {{ node = \"worker-{machine}\", path = \"/mnt/iotdb/data2\", capacity = \"200Gi\" }},\n"
+    );
+    stack(&text.replace(ssd, &format!("{ssd}{more}")))
+}
+
+/// Found by fresh eyes: the claim Kubernetes makes again hides that the log is lost, and a new volume would be
+/// given to the member at once.
+#[test]
+fn an_empty_claim_in_place_of_a_lost_log_is_no_log() {
+    let world = world(LOCAL);
+    let asked = another_disk(&a_log_lost(&world));
+    let refused = plan(&world, &asked);
+    assert!(refused.blocked.iter().all(|it| it.rule == "kept-claims"), "{:#?}", refused.blocked);
+    let addresses: Vec<&str> = refused.blocked.iter().map(|it| it.address.as_str()).collect();
+    assert_eq!(addresses, ["cluster.history.pool.data", "storage.log"]);
+    // The way on.
+    let consents = ["Pod/tsdb/history-data-1".to_owned()];
+    let plan = plan_for(&world, &asked, Purpose::Apply, &consents);
+    let is_made = |id: &str| id.starts_with("create/PersistentVolume/plant-log");
+    let (_, made) = plan.steps.iter().find(|(id, _)| is_made(&id.0)).unwrap();
+    let gone = "renewed/PersistentVolumeClaim/tsdb/data-history-data-1";
+    assert!(made.after.iter().any(|id| id.0 == gone), "{made:#?}");
+    let before = volume(&world, "data-history-data-1");
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_ne!(volume(&world, "data-history-data-1"), before);
+    assert_settled(&world, &asked);
+}
+
+/// Kubernetes gave it a volume nobody asked tsinfra for: the log it runs with is another one, which is told and not
+/// hidden by writing on it whose it is.
+#[test]
+fn a_log_that_is_another_one_is_told() {
+    let world = world(CLOUD);
+    a_log_lost(&world);
+    let plan = plan(&world, &stack(CLOUD));
+    assert_eq!(plan.blocked, vec![]);
+    assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    let told = "wal-history-data-1 is another claim than history-data-1 had";
+    assert!(plan.notes.iter().any(|note| note.contains(told)), "{:#?}", plan.notes);
+}
+
+/// A set that is gone is not made again around its members with other volumes than they have, also not together with
+/// larger ones.
+#[test]
+fn a_set_made_again_gives_its_members_the_volumes_they_have() {
+    for (had, asked) in [(PLAIN, CLOUD), (CLOUD, PLAIN)] {
+        let world = world(had);
+        super::mishaps::orphan(&world.sandbox, "history-data");
+        let larger = asked.replace("\"20Gi\"", "\"40Gi\"");
+        for asked in [asked, &larger] {
+            assert_eq!(rules(&plan(&world, &stack(asked))), ["kept-claims"], "{asked}");
+        }
+        apply_all(&world, &stack(had));
+        assert_settled(&world, &stack(had));
+    }
+}
+
+#[test]
+fn volumes_of_two_members_are_not_one_members() {
+    let world = world(LOCAL);
+    destroy_all(&world, &stack(LOCAL));
+    let claim = within(Kind::PersistentVolumeClaim, "wal-history-data-1");
+    let other = json!({ "metadata": { "annotations": { "tsinfra.dev/member-id": "99" } } });
+    edit(&world.sandbox, "kubectl", &claim, other);
+    let refused = plan(&world, &stack(LOCAL));
+    assert_eq!(rules(&refused), ["stale-claim"], "{:#?}", refused.blocked);
+    assert!(refused.blocked[0].reason.contains("two members"), "{:#?}", refused.blocked);
+}
+
 /// A claim that another has made for a log the pool does not have is none of the pool's.
 #[test]
 fn a_claim_nobody_would_mount_is_not_in_the_way() {
