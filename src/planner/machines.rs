@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::draft::PlanDraft;
 use super::{PlanInput, directories, tiers};
 use crate::desired::{DesiredPool, preparation};
-use crate::object::at;
+use crate::object::{ObjectKey, at};
 use crate::observed::LiveObject;
 use crate::plan::growth::bytes;
-use crate::stack::{PodOptions, Pool, Storage, Toleration};
+use crate::stack::{PodOptions, Pool, Storage, Tier, Toleration};
 
 /// Refuses members that no machine can take. Whether there are volumes enough, and machines, is asked before.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
@@ -21,7 +21,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             local.iter().map(|it| input.stack.tier_address(&it.tier).to_string()).collect();
         let is_refused = plan.blocked.iter().any(|it| addresses.contains(&it.address));
         if !local.is_empty() && !is_refused {
-            let free = free(input, &local);
+            let free = by_machine(input, &local, tiers::free);
             let closed = closed(input, declared, &free);
             Search { input, pool, free, closed, local }.check(plan, &addresses);
         }
@@ -36,26 +36,65 @@ fn local<'a>(input: &PlanInput<'a>, pool: &'a Pool) -> Vec<&'a Storage> {
     pool.storage().map(|(_, storage)| storage).filter(is_local).collect()
 }
 
-/// Free volumes: by machine and tier, how large each is.
-type Free = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
+/// Whether members to come find volumes only if some are cleared for them, because those that are free are not on
+/// one machine.
+pub(super) fn is_short(input: &PlanInput<'_>, declared: &Pool, pool: &DesiredPool) -> bool {
+    let local = local(input, declared);
+    if local.len() < 2 {
+        return false;
+    }
+    let free = by_machine(input, &local, tiers::unused);
+    let closed = closed(input, declared, &free);
+    let search = Search { input, pool, free, closed, local };
+    search.members() > search.room()
+}
 
-fn free(input: &PlanInput<'_>, local: &[&Storage]) -> Free {
+/// Whether a volume is on a machine where all volumes of a member are free or could be, with consent to all that are
+/// consented to.
+pub(super) fn could_take(input: &PlanInput<'_>, declared: &Pool, volume: &ObjectKey) -> bool {
+    let local = local(input, declared);
+    let made = input.desired.objects.get(volume);
+    let node = made.and_then(|made| preparation::directory(&made.manifest)).map(|it| it.node);
+    let all = by_machine(input, &local, |input, tier| {
+        let mut all = tiers::fit_to_clear(input, tier);
+        all.retain(|key| input.consents.contains(&key.to_string()));
+        all.extend(tiers::unused(input, tier));
+        all
+    });
+    let of_node = node.and_then(|node| all.get(&node));
+    of_node.is_some_and(|of_node| {
+        let mut left = of_node.clone();
+        local.iter().all(|storage| take(&mut left, storage).is_some())
+    })
+}
+
+/// Volumes: by machine and tier, which they are and how large.
+type Volumes<'a> = BTreeMap<String, OfMachine<'a>>;
+
+/// Those of one machine, by tier.
+type OfMachine<'a> = BTreeMap<String, Vec<(u64, &'a ObjectKey)>>;
+
+fn by_machine<'a>(
+    input: &PlanInput<'a>,
+    local: &[&Storage],
+    of_tier: impl Fn(&PlanInput<'a>, &Tier) -> Vec<&'a ObjectKey>,
+) -> Volumes<'a> {
     let names: BTreeSet<&String> = local.iter().map(|storage| &storage.tier).collect();
-    let mut free = Free::new();
+    let mut found = Volumes::new();
     for tier in names.into_iter().filter_map(|name| input.stack.storage.get(name)) {
-        for key in tiers::free(input, tier) {
+        for key in of_tier(input, tier) {
             let Some(volume) = input.desired.objects.get(key) else { continue };
             let Some(directory) = preparation::directory(&volume.manifest) else { continue };
             let size = at(&volume.manifest, "/spec/capacity/storage").and_then(Value::as_str);
-            let of_node = free.entry(directory.node).or_default();
-            of_node.entry(tier.name.clone()).or_default().push(size.map_or(0, bytes));
+            let of_node = found.entry(directory.node).or_default();
+            of_node.entry(tier.name.clone()).or_default().push((size.map_or(0, bytes), key));
         }
     }
-    free
+    found
 }
 
 /// Machines with free volumes that the pods of a pool may not go to, and why.
-fn closed(input: &PlanInput<'_>, pool: &Pool, free: &Free) -> BTreeMap<String, String> {
+fn closed(input: &PlanInput<'_>, pool: &Pool, free: &Volumes<'_>) -> BTreeMap<String, String> {
     let why = |node: &String| {
         let live = directories::node_of(input.observed, node)?;
         Some((node.clone(), why_closed(live, &pool.pod)?))
@@ -107,7 +146,7 @@ struct Search<'a> {
     input: &'a PlanInput<'a>,
     pool: &'a DesiredPool,
     local: Vec<&'a Storage>,
-    free: Free,
+    free: Volumes<'a>,
     closed: BTreeMap<String, String>,
 }
 
@@ -117,9 +156,7 @@ impl Search<'_> {
         if self.local.len() == 1 && self.closed.is_empty() {
             return;
         }
-        let open = self.free.iter().filter(|(node, _)| !self.closed.contains_key(*node));
-        let room: usize = open.map(|(_, of_node)| self.members_on(of_node)).sum();
-        let members = self.members();
+        let (members, room) = (self.members(), self.room());
         if members > room {
             let reason = self.reason(members, room, addresses);
             let help = match self.closed.is_empty() {
@@ -131,6 +168,7 @@ impl Search<'_> {
                      where they may go"
                 }
             };
+            let help = format!("{help}{}", self.to_clear());
             plan.block(&self.pool.set, "volumes", reason, help);
         }
     }
@@ -156,6 +194,43 @@ impl Search<'_> {
         format!("{need}, where its pods may go; there is room for {free}{lacking}")
     }
 
+    /// How many members there is room for, where their pods may go.
+    fn room(&self) -> usize {
+        let open = self.free.iter().filter(|(node, _)| !self.closed.contains_key(*node));
+        open.map(|(_, of_node)| self.members_on(of_node)).sum()
+    }
+
+    /// The way on by clearing volumes of the first machine that could then take a member.
+    fn to_clear(&self) -> String {
+        let released = by_machine(self.input, &self.local, tiers::fit_to_clear);
+        let open = released.iter().filter(|(node, _)| !self.closed.contains_key(*node));
+        let mut cleared = open.filter_map(|(node, released)| self.cleared_for_one(node, released));
+        let Some(cleared) = cleared.next() else { return String::new() };
+        let consents: Vec<String> =
+            cleared.into_iter().map(|key| format!("--consent {key}")).collect();
+        format!(
+            "; or, once nobody needs the data on it, have what is on one machine cleared and used again with {}",
+            consents.join(" ")
+        )
+    }
+
+    /// Which released volumes of a machine a member would have, beside those that are free there.
+    fn cleared_for_one<'v>(
+        &self,
+        node: &str,
+        released: &OfMachine<'v>,
+    ) -> Option<Vec<&'v ObjectKey>> {
+        let mut free = self.free.get(node).cloned().unwrap_or_default();
+        let mut released = released.clone();
+        let mut cleared = Vec::new();
+        for storage in &self.local {
+            if take(&mut free, storage).is_none() {
+                cleared.push(take(&mut released, storage)?);
+            }
+        }
+        Some(cleared)
+    }
+
     /// How many members have no volume yet. One that has some of its volumes comes back to their machine.
     fn members(&self) -> usize {
         let is_new = |ordinal: &u32| {
@@ -166,10 +241,10 @@ impl Search<'_> {
     }
 
     /// How many members the free volumes of a machine are enough for.
-    fn members_on(&self, of_node: &BTreeMap<String, Vec<u64>>) -> usize {
+    fn members_on(&self, of_node: &OfMachine<'_>) -> usize {
         let mut members = 0;
         let mut left = of_node.clone();
-        while self.local.iter().all(|storage| take(&mut left, storage)) {
+        while self.local.iter().all(|storage| take(&mut left, storage).is_some()) {
             members += 1;
         }
         members
@@ -177,12 +252,12 @@ impl Search<'_> {
 
     /// Machines that have free volumes and take none of the members, and why.
     fn lacking(&self) -> Vec<String> {
-        let of_node = |(node, free): (&String, &BTreeMap<String, Vec<u64>>)| {
+        let of_node = |(node, free): (&String, &OfMachine<'_>)| {
             if let Some(why) = self.closed.get(node) {
                 return Some(format!("{node} {why}"));
             }
             let mut left = free.clone();
-            let missing = self.local.iter().find(|storage| !take(&mut left, storage))?;
+            let missing = self.local.iter().find(|storage| take(&mut left, storage).is_none())?;
             let tier = self.input.stack.tier_address(&missing.tier);
             Some(format!("{node} has no free one of {} in {tier}", missing.size))
         };
@@ -194,10 +269,9 @@ impl Search<'_> {
 const NAMED_MAX: usize = 3;
 
 /// Takes the smallest of the free volumes that is large enough, as the scheduler does.
-fn take(left: &mut BTreeMap<String, Vec<u64>>, storage: &Storage) -> bool {
-    let Some(sizes) = left.get_mut(&storage.tier) else { return false };
-    let fitting = sizes.iter().enumerate().filter(|(_, size)| **size >= storage.size.bytes());
-    let Some((index, _)) = fitting.min_by_key(|(_, size)| **size) else { return false };
-    sizes.remove(index);
-    true
+fn take<'a>(left: &mut OfMachine<'a>, storage: &Storage) -> Option<&'a ObjectKey> {
+    let volumes = left.get_mut(&storage.tier)?;
+    let fitting = volumes.iter().enumerate().filter(|(_, (size, _))| *size >= storage.size.bytes());
+    let (index, _) = fitting.min_by_key(|(_, (size, _))| *size)?;
+    Some(volumes.remove(index).1)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::PlanInput;
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::{halves, recycling, replacing};
+use super::{halves, machines, recycling, replacing};
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, ObjectKey};
@@ -38,6 +38,16 @@ pub(super) fn free<'a>(input: &PlanInput<'a>, tier: &Tier) -> Vec<&'a ObjectKey>
     let room = Room::of(input, tier);
     let recycled = room.recycled(input, tier);
     room.free.into_iter().chain(recycled).collect()
+}
+
+/// The volumes of a tier that are nobody's.
+pub(super) fn unused<'a>(input: &PlanInput<'a>, tier: &Tier) -> Vec<&'a ObjectKey> {
+    Room::of(input, tier).free
+}
+
+/// The volumes of a tier whose claims are gone, and that may be cleared and made anew.
+pub(super) fn fit_to_clear<'a>(input: &PlanInput<'a>, tier: &Tier) -> Vec<&'a ObjectKey> {
+    Room::of(input, tier).fit(input, tier)
 }
 
 /// Only the live nodes tell how many volumes a tier has that chooses them by label.
@@ -117,12 +127,32 @@ impl<'a> Room<'a> {
     }
 
     /// The released volumes that are made anew for the members that lack one: the first of those the user
-    /// consents to.
+    /// consents to. Where members need others on the same machine, that counts, too.
     fn recycled(&self, input: &PlanInput<'_>, tier: &Tier) -> Vec<&'a ObjectKey> {
-        let lacking = self.needed.len().saturating_sub(self.free.len());
-        let consented = |key: &&&ObjectKey| input.consents.contains(&key.to_string());
+        let mut consented = self.fit(input, tier);
+        consented.retain(|key| input.consents.contains(&key.to_string()));
+        if consented.is_empty() {
+            return consented;
+        }
+        let short: Vec<(&Pool, &DesiredPool)> = pools_on(input, tier)
+            .filter(|(it, pool)| machines::is_short(input, it, pool))
+            .collect();
+        let lacking = match short.is_empty() {
+            true => self.needed.len().saturating_sub(self.free.len()),
+            false => self.needed.len(),
+        };
+        let has_all = |volume: &ObjectKey| {
+            short.iter().any(|(declared, _)| machines::could_take(input, declared, volume))
+        };
+        consented.sort_by_key(|volume| !has_all(volume));
+        consented.truncate(lacking);
+        consented
+    }
+
+    /// The released volumes that may be cleared and made anew.
+    fn fit(&self, input: &PlanInput<'_>, tier: &Tier) -> Vec<&'a ObjectKey> {
         let fit = |key: &&&ObjectKey| recycling::unfit(input, tier, key).is_none();
-        self.released.iter().filter(consented).filter(fit).take(lacking).copied().collect()
+        self.released.iter().filter(fit).copied().collect()
     }
 
     /// Refuses what would wait for ever; else says what the members to come will have.

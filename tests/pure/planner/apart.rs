@@ -291,6 +291,57 @@ fn members_come_where_all_their_volumes_are_together() {
     assert_eq!(machines(&world, "history-data-3"), ["worker-4".to_owned()].into());
 }
 
+/// What is free of the two tiers is on different machines, and what a member has left on one is offered to be cleared,
+/// as a pair.
+#[test]
+fn volumes_are_cleared_in_pairs() {
+    let volume = |machine: u32, what: &str, size: &str| {
+        format!(
+            "{{ node = \"worker-{machine}\", path = \"/mnt/iotdb/{what}\", capacity = \"{size}\" }},\n"
+        )
+    };
+    let text = |nodes: u32, data: &[(u32, &str)], logs: &[(u32, &str)]| {
+        let (before, rest) = LOCAL.split_once("[storage.ssd]").unwrap();
+        let (_, cluster) = rest.split_once("[cluster.history]").unwrap();
+        let tier = |name: &str, volumes: &[(u32, &str)], size: &str| {
+            let volumes: String =
+                volumes.iter().map(|(it, what)| volume(*it, what, size)).collect();
+            format!(
+                "[storage.{name}]\nkind = \"local\"\nrecycle = \"scrub\"\nvolumes = [\n{volumes}]\n"
+            )
+        };
+        let cluster = cluster.replace("nodes     = 3", &format!("nodes     = {nodes}"));
+        before.replace("\"tsdb\"\n", "\"tsdb\"\npaths = [\"/mnt\"]\n")
+            + &tier("ssd", data, "200Gi")
+            + &tier("log", logs, "20Gi")
+            + "[cluster.history]"
+            + &cluster
+    };
+    let of_each = |what| [1, 2, 3, 4].map(|machine| (machine, what));
+    let (data, logs) = (of_each("data"), of_each("wal"));
+    let world = world(&text(4, &data, &logs));
+    let machine = machines(&world, "history-data-3").pop_first().unwrap();
+    apply_all(&world, &stack(&text(3, &data, &logs)));
+    // One more of each, on machines that lack the other.
+    let other = (1..=4).find(|it| format!("worker-{it}") != machine).unwrap();
+    let more_data = [&data[..], &[(5, "data")]].concat();
+    let more_logs = [&logs[..], &[(other, "wal2")]].concat();
+    let again = stack(&text(4, &more_data, &more_logs));
+    let refused = plan(&world, &again);
+    assert_eq!(rules(&refused), ["volumes"], "{:#?}", refused.blocked);
+    let help = &refused.blocked[0].help;
+    let words = help.split("--consent ").skip(1);
+    let consents: Vec<String> =
+        words.map(|rest| rest.split_whitespace().next().unwrap().to_owned()).collect();
+    assert_eq!(consents.len(), 2, "{help}");
+    assert!(consents.iter().all(|consent| consent.contains(&machine)), "{help}");
+    let plan = plan_for(&world, &again, Purpose::Apply, &consents);
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_eq!(machines(&world, "history-data-3"), [machine].into());
+    assert_settled(&world, &again);
+}
+
 /// A machine whose taint the pool's pods do not bear, or that has not the labels they ask for, takes none of them;
 /// one in trouble, or cordoned, is awaited.
 #[test]
