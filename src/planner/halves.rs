@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::{PlanInput, orphans, replacing};
+use super::{PlanInput, objects, orphans, replacing};
 use crate::desired::{DesiredPool, labels, preparation};
 use crate::object::{
     ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_TIER, ObjectKey, at, claim_template,
@@ -138,12 +138,17 @@ impl Half {
         let is_bound = |live: &LiveObject| live.text("/spec/volumeName").is_some();
         let there = |content: Content| {
             let claim = ObjectKey::claim_of(&pool.set, content, ordinal);
-            let live = input.observed.objects.get(&claim).filter(|live| !live.is_leaving());
+            let live = input.observed.objects.get(&claim).filter(|live| {
+                !live.is_leaving() && objects::is_ours(input.stack, input.observed, &claim, live)
+            });
             (claim, live)
         };
         let all = Content::ALL.map(there);
         // Before a pod has run, nothing but its volume says that a claim is a member's.
         let has_kept = |live: &LiveObject| is_bound(live) && (is_said(live) || live_pod.is_none());
+        if !all.iter().any(|(_, live)| live.is_some_and(has_kept)) {
+            return None;
+        }
         let asked = match live_pod {
             Some(live) => mounted(live, &pool.set),
             None => pool.claims.iter().copied().collect(),
@@ -163,7 +168,11 @@ impl Half {
         for (claim, live) in &all {
             match live {
                 Some(live) if has_kept(live) => half.kept.push(claim.clone()),
-                Some(live) if is_bound(live) && is_asked(claim) => half.new.push(claim.clone()),
+                // Ids come to the claim of the data last, so that it may not have got them yet.
+                Some(live) if is_bound(live) && is_asked(claim) => {
+                    let is_beside = claim.content_of_claim() != Some(Content::Data);
+                    half.new.extend(is_beside.then(|| claim.clone()));
+                }
                 _ if is_asked(claim) && !is_set_aside(input, claim) => {
                     half.missing.push(claim.clone());
                 }

@@ -226,7 +226,11 @@ impl<'a> Lost<'a> {
     ) -> bool {
         let pod = input.observed.objects.get(&self.pod);
         let bound = claim.filter(|claim| claim.text("/spec/volumeName").is_some());
-        let Some(claim) = bound else { return member.is_some() };
+        let is_given_up =
+            |(_, live): &(ObjectKey, &LiveObject)| live.label(LABEL_GIVEN_UP).is_some();
+        let Some(claim) = bound else {
+            return member.is_some() || self.claims(input).iter().any(is_given_up);
+        };
         let says = claim.annotation(ANNOTATION_MEMBER);
         claim.label(LABEL_GIVEN_UP).is_some()
             || says.is_some_and(|id| member.is_none_or(|member| member.id.to_string() == id))

@@ -235,6 +235,22 @@ fn a_log_that_is_another_one_is_told() {
     assert!(plan.notes.iter().any(|note| note.contains(told)), "{:#?}", plan.notes);
 }
 
+/// A run was stopped while it wrote on claims whose they are: the next one goes on, and nobody has another log.
+#[test]
+fn ids_that_are_not_on_all_claims_yet_are_no_loss() {
+    let world = world(CLOUD);
+    let claim = within(Kind::PersistentVolumeClaim, "data-history-data-1");
+    let bare = json!({ "tsinfra.dev/member-id": null, "tsinfra.dev/database-id": null });
+    edit(&world.sandbox, "kubectl", &claim, json!({ "metadata": { "annotations": bare } }));
+    let next = apply_all(&world, &stack(CLOUD));
+    assert!(!next.notes.iter().any(|note| note.contains("another claim")), "{:#?}", next.notes);
+    let live = world.sandbox.snapshot();
+    assert!(
+        live.get(&claim).unwrap()["metadata"]["annotations"]["tsinfra.dev/member-id"].is_string()
+    );
+    assert_settled(&world, &stack(CLOUD));
+}
+
 /// A set that is gone is not made again around its members with other volumes than they have, also not together with
 /// larger ones.
 #[test]
