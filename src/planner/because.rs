@@ -59,9 +59,8 @@ fn renamed(field: &FieldChange) -> Option<String> {
 
 /// Parts of a pool's fields, and what the stack calls them. Lower-case variables are settings;
 /// what stands in others follows from the resources.
-const TOPICS: [(&str, &str); 11] = [
-    (".volumeClaimTemplates[0].spec.resources", "storage of another size"),
-    (".volumeClaimTemplates[1].spec.resources", "storage of another size"),
+const TOPICS: [(&str, &str); 10] = [
+    (".spec.resources.requests.storage", "storage of another size"),
     (".volumeClaimTemplates", "other storage"),
     (".containers[name=", "other resources"),
     (".image", "another image"),

@@ -119,7 +119,8 @@ fn fate<'a>(input: &PlanInput<'a>, claim: &LiveObject) -> Fate<'a> {
     }
 }
 
-fn volume_of<'a>(
+/// The volume a claim is bound to, if it was looked at.
+pub(super) fn volume_of<'a>(
     input: &PlanInput<'a>,
     claim: &LiveObject,
 ) -> Option<(&'a ObjectKey, &'a LiveObject)> {

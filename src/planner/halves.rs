@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use db_engine::cluster::Content;
 use serde_json::Value;
 
-use super::condemned::claim_of;
+use super::condemned::{claim_of, volume_of};
 use super::draft::PlanDraft;
-use super::{PlanInput, objects, orphans, replacing};
+use super::{PlanInput, claims, objects, orphans, replacing};
 use crate::desired::{DesiredPool, labels, preparation};
 use crate::object::{
     ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_TIER, ObjectKey, at, claim_template,
@@ -97,20 +97,28 @@ pub fn waits_for(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> BTr
     let half = Half::of(input, pool, ordinal)
         .filter(|half| input.observed.objects.contains_key(&half.pod) && !half.missing.is_empty());
     let machine = |claim: &ObjectKey| {
-        let volume = input.observed.objects.get(claim)?.text("/spec/volumeName")?;
-        let volume = ObjectKey::global(Kind::PersistentVolume, volume);
-        Some(preparation::directory(&input.observed.objects.get(&volume)?.value)?.node)
+        let (_, volume) = volume_of(input, input.observed.objects.get(claim)?)?;
+        Some(preparation::directory(&volume.value)?.node)
     };
     let machines: BTreeSet<String> =
         half.iter().flat_map(|half| &half.kept).filter_map(machine).collect();
-    let is_there = |volume: &&ObjectKey| {
-        let made = input.desired.objects.get(*volume);
-        let directory = made.and_then(|made| preparation::directory(&made.manifest));
-        !input.observed.objects.contains_key(*volume)
-            && directory.is_some_and(|it| machines.contains(&it.node))
+    let is_there = |manifest: &Value| {
+        preparation::directory(manifest).is_some_and(|it| machines.contains(&it.node))
     };
+    let made = to_be_made(input, pool).filter(|(_, manifest)| is_there(manifest));
+    made.map(|(volume, _)| volume.clone()).collect()
+}
+
+/// The volumes of a pool's tiers that are not there yet.
+fn to_be_made<'a>(
+    input: &PlanInput<'a>,
+    pool: &'a DesiredPool,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a Value)> + use<'a> {
+    let (desired, observed) = (input.desired, input.observed);
     let volumes = pool.needs.iter().filter(|need| need.kind == Kind::PersistentVolume);
-    volumes.filter(is_there).cloned().collect()
+    volumes
+        .filter(move |volume| !observed.objects.contains_key(*volume))
+        .filter_map(move |volume| Some((volume, &desired.objects.get(volume)?.manifest)))
 }
 
 /// A member with some of the volumes it had.
@@ -179,9 +187,6 @@ impl Half {
                 _ => {}
             }
             half.is_given_up |= live.is_some_and(|live| live.label(LABEL_GIVEN_UP).is_some());
-        }
-        if half.kept.is_empty() {
-            return None;
         }
         if !has_set(input, pool) {
             half.beside = half.kept.iter().filter(|claim| !is_asked(claim)).cloned().collect();
@@ -261,12 +266,9 @@ fn all_lack_one(
 ) -> Option<(String, String)> {
     let missing: Vec<ObjectKey> = halves.iter().flat_map(|half| half.missing.clone()).collect();
     let kept: Vec<ObjectKey> = halves.iter().flat_map(|half| half.kept.clone()).collect();
-    let is_without_claims = |ordinal: u32| {
-        let claims = Content::ALL.map(|it| ObjectKey::claim_of(&pool.set, it, ordinal));
-        !claims.iter().any(|claim| input.observed.objects.contains_key(claim))
-    };
     let is_of_all = (0..pool.replicas()).all(|ordinal| {
-        missing.iter().any(|claim| claim.ordinal() == Some(ordinal)) || is_without_claims(ordinal)
+        missing.iter().any(|claim| claim.ordinal() == Some(ordinal))
+            || claims::of_member(input, &pool.set, ordinal).is_empty()
     });
     let is_left = missing.iter().any(|claim| released(input, claim).is_some());
     let is_so = missing.len() > 1 && is_of_all && !is_left && !has_set(input, pool);
@@ -294,11 +296,7 @@ fn bars_new_volumes(
     lacking: &[&Half],
 ) {
     let is_to_be_made = |tier: &str| {
-        input.desired.objects.iter().any(|(key, object)| {
-            key.kind == Kind::PersistentVolume
-                && labels::tier_of(&object.manifest) == Some(tier)
-                && !input.observed.objects.contains_key(key)
-        })
+        to_be_made(input, pool).any(|(_, manifest)| labels::tier_of(manifest) == Some(tier))
     };
     let set = input.desired.objects.get(&pool.set).map(|object| &object.manifest);
     let waiting = lacking.iter().filter(|half| input.observed.objects.contains_key(&half.pod));

@@ -30,10 +30,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
 
 /// The local volumes each member of a pool has.
 fn local<'a>(input: &PlanInput<'a>, pool: &'a Pool) -> Vec<&'a Storage> {
-    let tiers = &input.stack.storage;
-    let is_local =
-        |storage: &&Storage| tiers.get(&storage.tier).is_some_and(|tier| tier.is_local());
-    pool.storage().map(|(_, storage)| storage).filter(is_local).collect()
+    tiers::local(input, pool).map(|(storage, _)| storage).collect()
 }
 
 /// Whether members to come find volumes only if some are cleared for them, because those that are free are not on

@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use steps::steps;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, leavers};
+use super::{PlanInput, claims, condemned, leavers};
 use crate::desired::storage::hostname;
 use crate::desired::{Desired, DesiredCluster, DesiredPool, members, preparation};
 use crate::object::{ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_STACK, ObjectKey};
@@ -265,10 +265,8 @@ fn is_gone(input: &PlanInput<'_>, is_it: impl Fn(&ObjectKey, &LiveObject) -> boo
 /// Whether the volume of a claim is on a machine that is gone.
 fn is_volume_gone(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     let live = input.observed.objects.get(claim);
-    let volume = live.and_then(|live| live.text("/spec/volumeName"));
-    let volume = volume.map(|name| ObjectKey::global(Kind::PersistentVolume, name));
-    let volume = volume.and_then(|volume| input.observed.objects.get(&volume));
-    volume.is_some_and(|volume| is_on_a_machine_that_is_gone(input, &volume.value))
+    let volume = live.and_then(|live| condemned::volume_of(input, live));
+    volume.is_some_and(|(_, volume)| is_on_a_machine_that_is_gone(input, &volume.value))
 }
 
 /// Whether a local volume is on a machine that is away, or not there any more.

@@ -267,7 +267,7 @@ pub(super) fn pools<'a>(
 /// spread them no further, and who loses that machine loses both.
 pub fn shared_machines(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     for (declared, pool) in pools(input) {
-        let local = || local_tiers(input, declared);
+        let local = || local(input, declared).map(|(_, tier)| tier);
         let Some(machines) = storage::hosts_in_common(local(), input.observed) else { continue };
         let (machines, members) = (machines.len(), pool.addresses.len());
         if machines < members && plan.changes.contains_key(&pool.set) {
@@ -285,14 +285,15 @@ pub fn shared_machines(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
-/// The local tiers a pool's members have volumes from, once for each volume.
-fn local_tiers<'a>(
+/// The local volumes each member of a pool has, with their tiers.
+pub(super) fn local<'a>(
     input: &PlanInput<'a>,
     pool: &'a Pool,
-) -> impl Iterator<Item = &'a Tier> + use<'a> {
+) -> impl Iterator<Item = (&'a Storage, &'a Tier)> + use<'a> {
     let tiers = &input.stack.storage;
-    let of = move |(_, storage): (_, &Storage)| tiers.get(&storage.tier);
-    pool.storage().filter_map(of).filter(|tier| tier.is_local())
+    let with_tier =
+        move |(_, storage): (_, &'a Storage)| Some((storage, tiers.get(&storage.tier)?));
+    pool.storage().filter_map(with_tier).filter(|(_, tier)| tier.is_local())
 }
 
 /// Classes the stack uses but does not make: they must be there and keep the tier's promise.

@@ -4,47 +4,34 @@
 use db_engine::cluster::Content;
 use db_engine::drivers::driver;
 
+use super::volumes::User;
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
-use crate::stack::model::{Cluster, Pool, Reclaim, Stack, Storage, Tier};
+use crate::stack::model::{Reclaim, Stack, Tier};
 
 /// Checks the pools whose members have more than one volume.
 pub(super) fn check(stack: &Stack, found: &mut Findings) {
-    for cluster in stack.clusters.values() {
-        for pool in cluster.pools.values() {
-            for (content, storage) in &pool.apart {
-                let place =
-                    ["cluster", &cluster.name, "pool", &pool.name, "storage", content.word()];
-                if found.sound(&place) {
-                    can_be_apart(cluster, pool, *content, &place, found);
-                    one_fate(stack, pool, (*content, storage), &place, found);
-                }
-            }
+    for user in User::all(stack).filter(|user| user.content != Content::Data) {
+        if found.sound(&user.volume()) {
+            can_be_apart(&user, found);
+            one_fate(stack, &user, found);
         }
     }
 }
 
 /// Whether the engine has such members keep it apart.
-fn can_be_apart(
-    cluster: &Cluster,
-    pool: &Pool,
-    content: Content,
-    place: &[&str],
-    found: &mut Findings,
-) {
-    let of_pool = |key| ["cluster", cluster.name.as_str(), "pool", pool.name.as_str(), key];
+fn can_be_apart(user: &User<'_>, found: &mut Findings) {
+    let User { cluster, pool, content, .. } = user;
     let of_cluster = ["cluster", &cluster.name, cluster.engine.word(), "settings"];
-    if !found.sound(&of_pool("role"))
-        || !found.sound(&of_pool("settings"))
-        || !found.sound(&of_cluster)
-    {
+    let is_sound = |key| found.sound(&user.of_pool(key));
+    if !is_sound("role") || !is_sound("settings") || !found.sound(&of_cluster) {
         return;
     }
     let mut settings = cluster.settings.clone();
     settings.extend(pool.settings.clone());
-    if let Err(unfit) = driver(cluster.engine).keeps_apart(pool.role, content, &settings) {
+    if let Err(unfit) = driver(cluster.engine).keeps_apart(pool.role, *content, &settings) {
         let mistake = Mistake::new(unfit.reason)
-            .label(found.key(place), "a volume of its own")
+            .label(found.key(&user.volume()), "a volume of its own")
             .help(unfit.help);
         found.unfit(mistake);
     }
@@ -52,15 +39,10 @@ fn can_be_apart(
 
 /// What is on one volume of a member is worth nothing without the others: they are lost with a machine, or not,
 /// and kept, or not, together.
-fn one_fate(
-    stack: &Stack,
-    pool: &Pool,
-    (content, storage): (Content, &Storage),
-    place: &[&str],
-    found: &mut Findings,
-) {
-    let (data, apart) = (stack.storage.get(&pool.data.tier), stack.storage.get(&storage.tier));
-    let (Some(data), Some(apart)) = (data, apart) else { return };
+fn one_fate(stack: &Stack, user: &User<'_>, found: &mut Findings) {
+    let of_data = user.of_data();
+    let tier = |user: &User<'_>| stack.storage.get(&user.storage.tier);
+    let (Some(data), Some(apart)) = (tier(&of_data), tier(user)) else { return };
     if !found.sound(&["storage", &data.name]) || !found.sound(&["storage", &apart.name]) {
         return;
     }
@@ -72,7 +54,7 @@ fn one_fate(
         Reclaim::Retain => "kept",
         Reclaim::Delete => "deleted",
     };
-    let what = content.title();
+    let what = user.content.title();
     let (message, label, help) = if data.is_local() != apart.is_local() {
         (
             format!("a member's data and its {what} would be on volumes of two kinds"),
@@ -89,16 +71,10 @@ fn one_fate(
     } else {
         return;
     };
-    let tier = |place: &[&str], found: &Findings| {
-        let mut place = place.to_vec();
-        place.push("tier");
-        found.value(&place)
-    };
-    let of_data = place.split_last().map_or(place, |(_, rest)| rest);
     let [of_apart, its_data] = label;
     let mistake = Mistake::new(message)
-        .label(tier(place, found), format!("{} is {of_apart}", quoted(&apart.name)))
-        .label(tier(of_data, found), format!("{} is {its_data}", quoted(&data.name)))
+        .label(found.value(&user.place("tier")), format!("{} is {of_apart}", quoted(&apart.name)))
+        .label(found.value(&of_data.place("tier")), format!("{} is {its_data}", quoted(&data.name)))
         .help(help);
     found.unfit(mistake);
 }

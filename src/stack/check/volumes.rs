@@ -8,7 +8,7 @@ use db_engine::cluster::Content;
 use crate::stack::diagnostics::{Mistake, quoted};
 use crate::stack::findings::Findings;
 use crate::stack::model::{
-    LocalVolume, Pool, Prepare, Recycle, Stack, Storage, TierKind, is_within,
+    Cluster, LocalVolume, Pool, Prepare, Recycle, Stack, Storage, TierKind, is_within,
 };
 use crate::stack::nearest::nearest;
 use crate::stack::quantity::Quantity;
@@ -39,18 +39,19 @@ pub(super) fn check(stack: &Stack, found: &mut Findings) {
 
 /// A pool whose members have each a volume of a tier.
 pub(super) struct User<'a> {
-    pub(super) cluster: &'a str,
+    pub(super) cluster: &'a Cluster,
     pub(super) pool: &'a Pool,
-    content: Content,
-    storage: &'a Storage,
+    pub(super) content: Content,
+    pub(super) storage: &'a Storage,
 }
 
 impl<'a> User<'a> {
     /// Every volume the members of a stack's pools have.
     pub(super) fn all(stack: &'a Stack) -> impl Iterator<Item = Self> {
-        let pools = stack.clusters.values().flat_map(|cluster| {
-            cluster.pools.values().map(move |pool| (cluster.name.as_str(), pool))
-        });
+        let pools = stack
+            .clusters
+            .values()
+            .flat_map(|cluster| cluster.pools.values().map(move |pool| (cluster, pool)));
         pools.flat_map(|(cluster, pool)| {
             let volumes = pool.storage();
             volumes.map(move |(content, storage)| Self { cluster, pool, content, storage })
@@ -59,15 +60,26 @@ impl<'a> User<'a> {
 
     /// Where the stack says something of the pool.
     pub(super) fn of_pool(&self, key: &'a str) -> Vec<&'a str> {
-        vec!["cluster", self.cluster, "pool", &self.pool.name, key]
+        vec!["cluster", &self.cluster.name, "pool", &self.pool.name, key]
+    }
+
+    /// Where it says what volume it is.
+    pub(super) fn volume(&self) -> Vec<&'a str> {
+        let mut place = self.of_pool("storage");
+        place.extend((self.content != Content::Data).then(|| self.content.word()));
+        place
     }
 
     /// Where it says something of the volume.
     pub(super) fn place(&self, key: &'a str) -> Vec<&'a str> {
-        let mut place = self.of_pool("storage");
-        place.extend((self.content != Content::Data).then(|| self.content.word()));
+        let mut place = self.volume();
         place.push(key);
         place
+    }
+
+    /// The volume of the data of the same members.
+    pub(super) fn of_data(&self) -> Self {
+        Self { content: Content::Data, storage: &self.pool.data, ..*self }
     }
 
     fn size(&self) -> Quantity {
