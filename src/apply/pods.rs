@@ -13,9 +13,13 @@ const REASONS_MAX: usize = 3;
 
 /// Whether a pod is ready and of the set's newest revision.
 pub fn is_fresh(set: &LiveObject, pod: &LiveObject) -> bool {
+    pod.is_ready() && !pod.is_leaving() && is_of_newest_form(set, pod)
+}
+
+/// Whether a pod is of its set's newest revision, as far as the set says which that is.
+pub fn is_of_newest_form(set: &LiveObject, pod: &LiveObject) -> bool {
     let newest = set.text("/status/updateRevision");
-    let revision = pod.label("controller-revision-hash");
-    pod.is_ready() && !pod.is_leaving() && (newest.is_none() || revision == newest)
+    newest.is_none() || pod.label("controller-revision-hash") == newest
 }
 
 /// Why a set's pods are not all ready, most telling first.

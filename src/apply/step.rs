@@ -1,5 +1,6 @@
 //! One step: look once more, act, wait until it is done.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,6 +24,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Looks that may fail in a row before a wait is given up.
 const FAILED_LOOKS_MAX: u32 = 5;
+
+/// How often a step is carried out for pods that come back as what they were.
+const TURNS_MAX: u32 = 10;
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,11 +112,7 @@ pub async fn run<W: World>(
     };
     let begun = world.elapsed();
     say(What::Begun);
-    let step = &course.plan.steps[id];
-    let end = match act(course, id, step).await {
-        Ok(()) => until(course, step, &say).await.err().unwrap_or(End::Done),
-        Err(end) => end,
-    };
+    let end = carry_out(course, id, &say).await.err().unwrap_or(End::Done);
     if let (Some((hold, _)), End::Done) = (course.held, &end) {
         hold.finish(id).await;
     }
@@ -124,6 +124,34 @@ pub async fn run<W: World>(
         }
     }
     end
+}
+
+/// Acts and waits, once more for each pod that came back as what it was.
+async fn carry_out<W: World>(
+    course: &Course<'_, W>,
+    id: &StepId,
+    say: &impl Fn(What),
+) -> Result<(), End> {
+    let mut step = Cow::Borrowed(&course.plan.steps[id]);
+    for _ in 0..TURNS_MAX {
+        act(course, id, &step).await?;
+        match until(course, &step, say).await? {
+            Waited::Done => return Ok(()),
+            Waited::Again { uid, why } => {
+                say(What::Waiting { done: 0, of: 1, why: vec![why] });
+                step = Cow::Owned(step.of_pod(&uid));
+            }
+        }
+    }
+    Err(End::TimedOut(format!("not done in {TURNS_MAX} turns")))
+}
+
+/// How a wait ended.
+enum Waited {
+    /// It is done.
+    Done,
+    /// It is to be done again, for the pod with this uid.
+    Again { uid: String, why: String },
 }
 
 async fn act<W: World>(course: &Course<'_, W>, id: &StepId, step: &Step) -> Result<(), End> {
@@ -158,9 +186,9 @@ async fn until<W: World>(
     course: &Course<'_, W>,
     step: &Step,
     say: &impl Fn(What),
-) -> Result<(), End> {
+) -> Result<Waited, End> {
     if !step.until.waits() {
-        return Ok(());
+        return Ok(Waited::Done);
     }
     let world = course.world;
     let scope = wait::scope(&step.until, course.plan);
@@ -182,7 +210,8 @@ async fn until<W: World>(
             Err(unseen) => return Err(unseen.into()),
         };
         match progress {
-            Progress::Done => return Ok(()),
+            Progress::Done => return Ok(Waited::Done),
+            Progress::Again { uid, why } => return Ok(Waited::Again { uid, why }),
             Progress::Failed(why) => return Err(End::Refused(why)),
             Progress::Going { done, of, why } => {
                 let last = why.first().cloned();

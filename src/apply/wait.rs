@@ -26,6 +26,13 @@ pub enum Progress {
         /// Why it waits, most telling first.
         why: Vec<String>,
     },
+    /// It has come to where it began, with a pod of this uid: the action is due again, for that one.
+    Again {
+        /// The uid of the pod.
+        uid: String,
+        /// Why.
+        why: String,
+    },
     /// It will never be done.
     Failed(String),
 }
@@ -65,6 +72,9 @@ pub fn scope(until: &Until, plan: &Plan) -> Scope {
         Until::Gone { object } | Until::Heard { object } | Until::Renewed { object, .. } => {
             Scope { gets: vec![object.clone()], ..Scope::default() }
         }
+        Until::Remade { object, set, .. } => {
+            Scope { gets: vec![object.clone(), set.clone()], ..Scope::default() }
+        }
         Until::Released { claim, volume } => {
             Scope { gets: vec![claim.clone(), volume.clone()], ..Scope::default() }
         }
@@ -84,6 +94,7 @@ pub fn judge(until: &Until, seen: &Observed) -> Progress {
         Until::Heard { object } => heard(object, seen),
         Until::Gone { object } => gone(object, seen),
         Until::Renewed { object, uid } => renewed(object, uid, seen),
+        Until::Remade { object, uid, set } => remade(object, uid, set, seen),
         Until::Finished { object } => jobs::finished(object, seen),
         Until::PodsGone { object } => pods_gone(object, seen),
         Until::Released { claim, volume } => released(claim, volume, seen),
@@ -160,6 +171,23 @@ fn renewed(object: &ObjectKey, uid: &str, seen: &Observed) -> Progress {
         }
         _ => Progress::Done,
     }
+}
+
+/// The controller makes a pod of the set's current form, and not of its newest, as long as it counts as many pods of
+/// that (`newVersionedStatefulSetPod` of kube-controller-manager 1.36, where the strategy names no partition); and it
+/// may still count the one that was just deleted.
+fn remade(pod: &ObjectKey, uid: &str, set: &ObjectKey, seen: &Observed) -> Progress {
+    let (Some(set), Some(live)) = (seen.objects.get(set), seen.objects.get(pod)) else {
+        return going(0, 1, vec![format!("{pod} is not there yet")]);
+    };
+    if live.uid() == uid {
+        return going(0, 1, vec![format!("{pod} is still there, and is being deleted")]);
+    }
+    if live.is_ready() || live.is_leaving() || pods::is_of_newest_form(set, live) {
+        return Progress::Done;
+    }
+    let why = format!("{pod} was made anew of the old form, and is deleted again");
+    Progress::Again { uid: live.uid().to_owned(), why }
 }
 
 fn released(claim: &ObjectKey, volume: &ObjectKey, seen: &Observed) -> Progress {

@@ -39,6 +39,8 @@ pub fn object(
             "replicas": pool.nodes,
             "serviceName": name,
             "podManagementPolicy": start_order(pool.role),
+            // Without a partition: a member that is lost during a rollout comes back in the form it had, and not in a
+            // new one that may never start.
             "updateStrategy": { "type": "RollingUpdate" },
             // Only tsinfra knows when a member is empty, so Kubernetes never deletes a claim.
             "persistentVolumeClaimRetentionPolicy": {

@@ -300,6 +300,7 @@ fn about(step: &Step, parts: &Parts) -> BTreeSet<ObjectKey> {
         | Until::Heard { object }
         | Until::Gone { object }
         | Until::Renewed { object, .. }
+        | Until::Remade { object, .. }
         | Until::Finished { object }
         | Until::PodsGone { object } => drop(found.insert(object.clone())),
         Until::Released { claim, volume } => found.extend([claim.clone(), volume.clone()]),

@@ -60,6 +60,25 @@ impl Step {
         Self { action, ..Self::waiting(title, because, after, Until::Said, limit_seconds) }
     }
 
+    /// The same step for the pod that came in the place of the one it deletes.
+    #[must_use]
+    pub fn of_pod(&self, new: &str) -> Self {
+        let mut step = self.clone();
+        let mut uids: Vec<&mut String> = Vec::new();
+        if let Action::Delete { uid, .. } = &mut step.action {
+            uids.push(uid);
+        }
+        if let Until::Remade { uid, .. } = &mut step.until {
+            uids.push(uid);
+        }
+        uids.extend(step.expects.iter_mut().filter_map(|expect| match expect {
+            Expect::Away { uid, .. } => Some(uid),
+            _ => None,
+        }));
+        uids.into_iter().for_each(|uid| new.clone_into(uid));
+        step
+    }
+
     /// A step that does nothing but wait.
     pub fn waiting(
         title: String,
@@ -462,6 +481,16 @@ pub enum Until {
         object: ObjectKey,
         /// The uid that is to be gone.
         uid: String,
+    },
+    /// Another pod of this name is there than the one with this uid: of the StatefulSet's newest form, or one that is
+    /// ready. A broken one of an older form, which its controller may make during a rollout, is deleted again.
+    Remade {
+        /// The pod.
+        object: ObjectKey,
+        /// The uid that is to be gone.
+        uid: String,
+        /// The StatefulSet it is of.
+        set: ObjectKey,
     },
     /// The StatefulSet or Job is gone, and no pod of it is left.
     PodsGone {

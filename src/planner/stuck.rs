@@ -38,7 +38,7 @@ pub fn unblock(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool, 
     let mut deleted: BTreeSet<StepId> = BTreeSet::new();
     for (key, pod) in stuck {
         deleted.insert(delete_id(key));
-        plan.step(delete_id(key), deletion(key, pod, before.clone()));
+        plan.step(delete_id(key), deletion(&pool.set, key, pod, before.clone()));
     }
     let wait = Step {
         action: Action::Await,
@@ -70,10 +70,11 @@ fn stuck_pods<'a>(
         .collect()
 }
 
-fn deletion(key: &ObjectKey, pod: &LiveObject, after: BTreeSet<StepId>) -> Step {
-    let uid = pod.uid().to_owned();
-    let expects = vec![Expect::Away { object: key.clone(), uid: uid.clone() }];
+fn deletion(set: &ObjectKey, key: &ObjectKey, pod: &LiveObject, after: BTreeSet<StepId>) -> Step {
+    let (object, uid, set) = (key.clone(), pod.uid().to_owned(), set.clone());
+    let expects = vec![Expect::Away { object: object.clone(), uid: uid.clone() }];
     let title = format!("delete {key}, so that it is made anew");
-    let action = Action::Delete { object: key.clone(), uid };
-    Step { expects, ..Step::said(action, title, BECAUSE, after, PROMPT_SECONDS) }
+    let action = Action::Delete { object: object.clone(), uid: uid.clone() };
+    let until = Until::Remade { object, uid, set };
+    Step { expects, until, ..Step::said(action, title, BECAUSE, after, PROMPT_SECONDS) }
 }

@@ -77,6 +77,7 @@ pub fn until(until: &Until) -> String {
         Until::Rolled { replicas, .. } => format!("all {replicas} members are ready"),
         Until::Heard { .. } => "its controller has seen the change".to_owned(),
         Until::Gone { .. } | Until::Renewed { .. } => "it is gone".to_owned(),
+        Until::Remade { .. } => "one of the newest form is there".to_owned(),
         Until::Finished { .. } => "it has done its work".to_owned(),
         Until::PodsGone { object } if object.kind == Kind::Job => {
             "it is gone, and its pods".to_owned()

@@ -76,8 +76,11 @@ fn stateful_set(value: &mut Value) {
     fill(value, &["spec", "replicas"], json!(1));
     fill(value, &["spec", "podManagementPolicy"], json!("OrderedReady"));
     fill(value, &["spec", "revisionHistoryLimit"], json!(10));
+    let is_said = !text(value, "/spec/updateStrategy/type").is_empty();
     fill(value, &["spec", "updateStrategy", "type"], json!("RollingUpdate"));
-    if text(value, "/spec/updateStrategy/type") == "RollingUpdate" {
+    // A strategy that only says its type is left at that.
+    let rolls = text(value, "/spec/updateStrategy/type") == "RollingUpdate";
+    if rolls && !(is_said && at(value, "/spec/updateStrategy/rollingUpdate").is_null()) {
         fill(value, &["spec", "updateStrategy", "rollingUpdate", "partition"], json!(0));
     }
     for when in ["whenDeleted", "whenScaled"] {

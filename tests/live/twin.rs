@@ -6,6 +6,7 @@
 //! is where a real one keeps its id and its list of nodes.
 
 mod door;
+mod order;
 mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,6 +18,7 @@ mod moving;
 mod ownership;
 mod preparing;
 mod refusals;
+mod remade;
 mod restless;
 mod selected;
 mod sketch;

@@ -12,6 +12,7 @@ use kube::{Client, Config};
 use serde_json::Value;
 
 use super::Shared;
+use super::order::Newcomers;
 
 const PERIOD: Duration = Duration::from_millis(250);
 const CLUSTER: &str = "tsinfra.dev/cluster";
@@ -49,8 +50,9 @@ pub(crate) fn follow(kubeconfig: &Path, shared: &Shared) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client = client(kubeconfig).await;
+        let mut newcomers = Newcomers::default();
         while !shared.is_stopped() {
-            if let Some(seen) = look(&client).await {
+            if let Some(seen) = look(&client, &mut newcomers).await {
                 shared.update(&seen);
             }
             tokio::time::sleep(PERIOD).await;
@@ -64,10 +66,14 @@ async fn client(kubeconfig: &Path) -> Client {
     Client::try_from(config.expect("a configuration")).expect("a client")
 }
 
-async fn look(client: &Client) -> Option<Seen> {
+async fn look(client: &Client, newcomers: &mut Newcomers) -> Option<Seen> {
     let mut seen = Seen::default();
     let pods = format!("/api/v1/pods?resourceVersion=0&labelSelector={CLUSTER}");
-    seen.ready.extend(items(client, &pods).await?.iter().filter_map(member));
+    let pods = items(client, &pods).await?;
+    newcomers.meet(&pods);
+    let runs = |pod: &Value| member(pod).is_some();
+    let in_turn = pods.iter().filter(|pod| !newcomers.is_early(pod, &pods, runs));
+    seen.ready.extend(in_turn.filter_map(member));
     for claim in items(client, "/api/v1/persistentvolumeclaims?resourceVersion=0").await? {
         let text = |name: &str| claim["metadata"][name].as_str().unwrap_or_default().to_owned();
         seen.claims.insert((text("namespace"), text("name")));
