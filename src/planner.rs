@@ -30,6 +30,7 @@ pub mod replacing;
 pub mod restarts;
 pub mod retirement;
 pub mod scale_in;
+pub mod spread;
 pub mod stuck;
 pub mod teardown;
 pub mod tiers;
@@ -126,12 +127,14 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             tiers::shared_machines(input, &mut draft);
             drift::tell(input, &mut draft);
             order::steps(input, &mut draft);
+            // A volume that is cleared may be one the member that is replaced waits for.
+            let cleared = recycling::steps(input, &mut draft);
             replacing::steps(input, &mut draft);
             condemned::left_claims(input, &mut draft);
             identities::steps(input, &mut draft);
             retirement::rest(input, &mut draft);
             let mut helpers = preparing::steps(input, &mut draft);
-            helpers.extend(recycling::steps(input, &mut draft));
+            helpers.extend(cleared);
             jobs::leftovers(input, &mut draft, &helpers);
             teardown::what_the_stack_dropped(input, &mut draft);
         }

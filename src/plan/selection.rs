@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use db_engine::cluster::Content;
 use serde::{Deserialize, Serialize};
 
 use super::step::{Action, Step, StepId, Until};
@@ -210,8 +211,18 @@ impl Selection {
                 addresses.iter().any(|address| address.names(key, part))
             })
         };
+        // What is on one volume of a member is worth nothing without the others.
+        let is_excluded = |step: &Step| {
+            let with_it = match &step.action {
+                Action::Delete { object, .. } => of_the_same_member(object),
+                _ => Vec::new(),
+            };
+            let mut with_it = with_it.iter();
+            is_of(&self.excludes, step)
+                || with_it.any(|key| self.excludes.contains(&Address::Object(key.clone())))
+        };
         let mut dropped: BTreeSet<StepId> =
-            steps.keys().filter(|id| is_of(&self.excludes, &steps[*id])).cloned().collect();
+            steps.keys().filter(|id| is_excluded(&steps[*id])).cloned().collect();
         grow(&mut dropped, |dropped| {
             let later = steps.iter().filter(|(_, step)| !step.after.is_disjoint(dropped));
             later.map(|(id, _)| id.clone()).collect()
@@ -308,6 +319,14 @@ fn about(step: &Step, parts: &Parts) -> BTreeSet<ObjectKey> {
         Until::Joined { addresses, .. } => found.extend(sets_of(addresses, parts)),
     }
     found
+}
+
+/// The claims of the member whose claim this is.
+fn of_the_same_member(claim: &ObjectKey) -> Vec<ObjectKey> {
+    let Some((set, ordinal)) = claim.set_of_claim().zip(claim.ordinal()) else {
+        return Vec::new();
+    };
+    Content::ALL.map(|content| ObjectKey::claim_of(&set, content, ordinal)).into()
 }
 
 /// The StatefulSets of members: each registers under its pod's name, and that is its set's and a number.

@@ -45,9 +45,13 @@ pub fn claims_down(
     let mut purges = Vec::new();
     // What is on one volume of a member is worth nothing without the others.
     let kept: BTreeMap<&str, &'static str> = claims()
-        .filter_map(|(key, live)| match fate(input, live) {
-            Fate::Kept(why) => Some((key.member_of_claim()?, why)),
-            Fate::None | Fate::Purged(..) => None,
+        .filter_map(|(key, live)| {
+            let why = match fate(input, live) {
+                _ if of_another_database(input, live).is_some() => BESIDE_ANOTHERS,
+                Fate::Kept(why) => why,
+                Fate::None | Fate::Purged(..) => return None,
+            };
+            Some((key.member_of_claim()?, why))
         })
         .collect();
     for (key, live) in claims() {
@@ -87,6 +91,7 @@ pub fn claims_down(
     }
 }
 
+const BESIDE_ANOTHERS: &str = "another claim of its member says that it is of another database";
 const DELETED: &str = "its tier says delete";
 const NO_VOLUME: &str = "its tier says delete, and no volume is bound to it";
 

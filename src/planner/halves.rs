@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::condemned::{claim_of, volume_of};
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, objects, orphans, replacing};
-use crate::desired::{DesiredPool, labels, preparation};
+use super::{PlanInput, claims, objects, orphans, replacing, tiers};
+use crate::desired::{DesiredPool, labels, members, preparation};
 use crate::object::{
     ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_TIER, ObjectKey, at, claim_template,
 };
-use crate::observed::LiveObject;
+use crate::observed::{DatabaseView, LiveObject};
 use crate::stack::parts::PartAddress;
 
 /// The rule by which they are refused.
@@ -105,20 +105,24 @@ pub fn waits_for(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> BTr
     let is_there = |manifest: &Value| {
         preparation::directory(manifest).is_some_and(|it| machines.contains(&it.node))
     };
-    let made = to_be_made(input, pool).filter(|(_, manifest)| is_there(manifest));
+    if machines.is_empty() {
+        return BTreeSet::new();
+    }
+    let made = to_be_made(input, pool);
+    let made = made.into_iter().filter(|(_, manifest)| is_there(manifest));
     made.map(|(volume, _)| volume.clone()).collect()
 }
 
-/// The volumes of a pool's tiers that are not there yet.
-fn to_be_made<'a>(
-    input: &PlanInput<'a>,
-    pool: &'a DesiredPool,
-) -> impl Iterator<Item = (&'a ObjectKey, &'a Value)> + use<'a> {
-    let (desired, observed) = (input.desired, input.observed);
+/// The volumes of a pool's tiers that are not there yet, or are cleared and made anew.
+fn to_be_made<'a>(input: &PlanInput<'a>, pool: &'a DesiredPool) -> Vec<(&'a ObjectKey, &'a Value)> {
+    let recycled: BTreeSet<&ObjectKey> =
+        tiers::recycled(input).into_iter().map(|(volume, _)| volume).collect();
     let volumes = pool.needs.iter().filter(|need| need.kind == Kind::PersistentVolume);
-    volumes
-        .filter(move |volume| !observed.objects.contains_key(*volume))
-        .filter_map(move |volume| Some((volume, &desired.objects.get(volume)?.manifest)))
+    let is_made = |volume: &&ObjectKey| {
+        !input.observed.objects.contains_key(*volume) || recycled.contains(*volume)
+    };
+    let made = volumes.filter(is_made);
+    made.filter_map(|volume| Some((volume, &input.desired.objects.get(volume)?.manifest))).collect()
 }
 
 /// A member with some of the volumes it had.
@@ -153,7 +157,12 @@ impl Half {
         };
         let all = Content::ALL.map(there);
         // Before a pod has run, nothing but its volume says that a claim is a member's.
-        let has_kept = |live: &LiveObject| is_bound(live) && (is_said(live) || live_pod.is_none());
+        // Where none of its claims says so, as after `adopt`, the database does.
+        let is_known = all.iter().any(|(_, live)| live.is_some_and(is_said));
+        let is_listed = !is_known && is_listed(input, pool, ordinal);
+        let has_kept = |live: &LiveObject| {
+            is_bound(live) && (is_said(live) || live_pod.is_none() || is_listed)
+        };
         if !all.iter().any(|(_, live)| live.is_some_and(has_kept)) {
             return None;
         }
@@ -295,13 +304,17 @@ fn bars_new_volumes(
     pool: &DesiredPool,
     lacking: &[&Half],
 ) {
-    let is_to_be_made = |tier: &str| {
-        to_be_made(input, pool).any(|(_, manifest)| labels::tier_of(manifest) == Some(tier))
-    };
-    let set = input.desired.objects.get(&pool.set).map(|object| &object.manifest);
     let waiting = lacking.iter().filter(|half| input.observed.objects.contains_key(&half.pod));
+    let waiting: Vec<&&Half> = waiting.collect();
+    if waiting.is_empty() {
+        return;
+    }
+    let made = to_be_made(input, pool);
+    let is_to_be_made =
+        |tier: &str| made.iter().any(|(_, manifest)| labels::tier_of(manifest) == Some(tier));
+    let set = input.desired.objects.get(&pool.set).map(|object| &object.manifest);
     let mut by_tier: BTreeMap<&str, Vec<ObjectKey>> = BTreeMap::new();
-    for claim in waiting.flat_map(|half| &half.missing) {
+    for claim in waiting.into_iter().flat_map(|half| &half.missing) {
         let template = claim.content_of_claim().and_then(|it| claim_template(set?, it));
         let labels = template.and_then(|template| at(template, "/metadata/labels"));
         let tier = labels.and_then(|labels| labels.get(LABEL_TIER)?.as_str());
@@ -359,6 +372,16 @@ fn mounted(pod: &LiveObject, set: &ObjectKey) -> BTreeSet<Content> {
         claim.content_of_claim().filter(|_| claim.is_claim_of(set))
     };
     volumes.into_iter().flatten().filter_map(content).collect()
+}
+
+/// Whether the database knows a member.
+fn is_listed(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> bool {
+    let address = members::address(input.stack, &pool.set.name, ordinal);
+    let cluster = input.desired.pool_of(&pool.set).map(|(cluster, _, _)| cluster);
+    match cluster.and_then(|cluster| input.observed.databases.get(cluster)) {
+        Some(DatabaseView::Seen(topology)) => topology.members.contains_key(&address),
+        _ => false,
+    }
 }
 
 fn names(claims: &[ObjectKey]) -> String {

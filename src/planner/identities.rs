@@ -55,11 +55,11 @@ fn those_that_do_not_say(
     let mut found = all(input, pool);
     found.retain(|claim, address| {
         let Some(live) = input.observed.objects.get(claim) else { return yet };
-        if halves::is_new(input, claim) {
-            return false;
-        }
         if replacing::is_given_up(input, claim) {
             return true;
+        }
+        if halves::is_new(input, claim) {
+            return false;
         }
         let ids = topology.and_then(|topology| identity::of(topology, address));
         let says = match ids {

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::draft::PlanDraft;
+use super::spread::Spread;
 use super::{PlanInput, directories, tiers};
 use crate::desired::{DesiredPool, preparation};
 use crate::object::{ObjectKey, at};
 use crate::observed::LiveObject;
 use crate::plan::growth::bytes;
 use crate::stack::{PodOptions, Pool, Storage, Tier, Toleration};
+use crate::wording::count;
 
 /// Refuses members that no machine can take. Whether there are volumes enough, and machines, is asked before.
 pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
@@ -21,9 +23,7 @@ pub fn check(input: &PlanInput<'_>, plan: &mut PlanDraft) {
             local.iter().map(|it| input.stack.tier_address(&it.tier).to_string()).collect();
         let is_refused = plan.blocked.iter().any(|it| addresses.contains(&it.address));
         if !local.is_empty() && !is_refused {
-            let free = by_machine(input, &local, tiers::free);
-            let closed = closed(input, declared, &free);
-            Search { input, pool, free, closed, local }.check(plan, &addresses);
+            Search::over(input, (declared, pool), local, tiers::free).check(plan, &addresses);
         }
     }
 }
@@ -40,9 +40,7 @@ pub(super) fn is_short(input: &PlanInput<'_>, declared: &Pool, pool: &DesiredPoo
     if local.len() < 2 {
         return false;
     }
-    let free = by_machine(input, &local, tiers::unused);
-    let closed = closed(input, declared, &free);
-    let search = Search { input, pool, free, closed, local };
+    let search = Search::over(input, (declared, pool), local, tiers::unused);
     search.members() > search.room()
 }
 
@@ -99,16 +97,30 @@ fn closed(input: &PlanInput<'_>, pool: &Pool, free: &Volumes<'_>) -> BTreeMap<St
     free.keys().filter_map(why).collect()
 }
 
+/// Whether pods of a pool may go to a machine, and it is not in trouble or cordoned.
+pub(super) fn takes(node: &LiveObject, pod: &PodOptions) -> bool {
+    why_closed(node, pod).is_none() && open_taints(node, pod).next().is_none()
+}
+
+/// The taints of a machine that pods do not tolerate.
+fn open_taints<'a>(node: &'a LiveObject, pod: &'a PodOptions) -> impl Iterator<Item = &'a Value> {
+    let taints = at(&node.value, "/spec/taints").and_then(Value::as_array);
+    let keeps_away =
+        |taint: &&Value| matches!(taint["effect"].as_str(), Some("NoSchedule" | "NoExecute"));
+    taints
+        .into_iter()
+        .flatten()
+        .filter(keeps_away)
+        .filter(|taint| !pod.tolerations.iter().any(|toleration| bears(toleration, taint)))
+}
+
 fn why_closed(node: &LiveObject, pod: &PodOptions) -> Option<String> {
     let lacks = pod.node_selector.iter().find(|(name, value)| node.label(name) != Some(value));
     if let Some((name, value)) = lacks {
         return Some(format!("is not labelled {name}={value}, which its pods ask for"));
     }
-    let taints = at(&node.value, "/spec/taints").and_then(Value::as_array);
-    let mut taints = taints.into_iter().flatten();
-    let taint = taints.find(|taint| {
-        closes(taint) && !pod.tolerations.iter().any(|toleration| bears(toleration, taint))
-    })?;
+    // Kubernetes has taints of its own for as long as a machine is in trouble or cordoned.
+    let taint = open_taints(node, pod).find(|taint| !is_of_kubernetes(taint))?;
     let text = |name: &str| taint[name].as_str().unwrap_or_default();
     let value = match text("value") {
         "" => String::new(),
@@ -118,12 +130,8 @@ fn why_closed(node: &LiveObject, pod: &PodOptions) -> Option<String> {
     Some(format!("has the taint {key}{value}:{effect}, which its pods do not tolerate"))
 }
 
-/// Whether a taint keeps pods away, and not only for as long as a machine is in trouble or cordoned, which
-/// Kubernetes says by taints of its own.
-fn closes(taint: &Value) -> bool {
-    let is_for_now =
-        taint["key"].as_str().is_some_and(|key| key.starts_with("node.kubernetes.io/"));
-    !is_for_now && matches!(taint["effect"].as_str(), Some("NoSchedule" | "NoExecute"))
+fn is_of_kubernetes(taint: &Value) -> bool {
+    taint["key"].as_str().is_some_and(|key| key.starts_with("node.kubernetes.io/"))
 }
 
 /// Whether a toleration is of this taint, as `v1.Toleration` of Kubernetes says it.
@@ -145,22 +153,40 @@ struct Search<'a> {
     local: Vec<&'a Storage>,
     free: Volumes<'a>,
     closed: BTreeMap<String, String>,
+    /// How its members are spread, where that is demanded.
+    spread: Option<Spread>,
+    /// Claims that need a volume.
+    needed: BTreeSet<ObjectKey>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Over the volumes of the tiers that are free by this word.
+    fn over(
+        input: &'a PlanInput<'a>,
+        (declared, pool): (&Pool, &'a DesiredPool),
+        local: Vec<&'a Storage>,
+        of_tier: impl Fn(&PlanInput<'a>, &Tier) -> Vec<&'a ObjectKey>,
+    ) -> Self {
+        let free = by_machine(input, &local, of_tier);
+        let closed = closed(input, declared, &free);
+        let spread = Spread::of(input, pool, &declared.pod);
+        let names: BTreeSet<&String> = local.iter().map(|storage| &storage.tier).collect();
+        let tiers = names.into_iter().filter_map(|name| input.stack.storage.get(name));
+        let needed = tiers.flat_map(|tier| tiers::needed(input, tier)).collect();
+        Self { input, pool, local, free, closed, spread, needed }
+    }
+
     fn check(&self, plan: &mut PlanDraft, addresses: &BTreeSet<String>) {
-        // With one volume each and all machines open, it is enough that there are enough.
-        if self.local.len() == 1 && self.closed.is_empty() {
-            return;
-        }
         let (members, room) = (self.members(), self.room());
         if members > room {
             let reason = self.reason(members, room, addresses);
-            let help = match self.closed.is_empty() {
-                true => {
+            let is_crowded = self.places().values().any(Places::are_left);
+            let help = match (self.closed.is_empty(), is_crowded) {
+                (true, true) => "offer volumes on machines that have no member of the pool",
+                (true, false) => {
                     "add the volumes that are missing to the tiers, on the machines that have the others"
                 }
-                false => {
+                (false, _) => {
                     "let its pods go there, by `tolerations` or `node_selector` of its `pod`, or offer volumes \
                      where they may go"
                 }
@@ -193,8 +219,28 @@ impl Search<'_> {
 
     /// How many members there is room for, where their pods may go.
     fn room(&self) -> usize {
+        self.places().values().map(|places| places.taken).sum()
+    }
+
+    /// The places for members on the machines where pods may go.
+    fn places(&self) -> BTreeMap<&str, Places> {
         let open = self.free.iter().filter(|(node, _)| !self.closed.contains_key(*node));
-        open.map(|(_, of_node)| self.members_on(of_node)).sum()
+        let places = open.map(|(node, of_node)| {
+            let all = self.members_on(of_node);
+            (node.as_str(), Places { all, taken: if self.spread.is_some() { 0 } else { all } })
+        });
+        let mut places: BTreeMap<&str, Places> = places.collect();
+        let Some(mut spread) = self.spread.clone() else { return places };
+        // Where the fewest are there is always room for one more.
+        while let Some((node, places)) = places
+            .iter_mut()
+            .filter(|(node, places)| places.are_left() && spread.allows(node))
+            .min_by_key(|(node, _)| spread.members_on(node))
+        {
+            places.taken += 1;
+            spread.take(node);
+        }
+        places
     }
 
     /// The way on by clearing volumes of the first machine that could then take a member.
@@ -230,10 +276,8 @@ impl Search<'_> {
 
     /// How many members have no volume yet. One that has some of its volumes comes back to their machine.
     fn members(&self) -> usize {
-        let is_new = |ordinal: &u32| {
-            let mut claims = self.pool.claims_of(*ordinal);
-            claims.all(|claim| tiers::is_without_volume(self.input, &claim))
-        };
+        let is_new =
+            |ordinal: &u32| self.pool.claims_of(*ordinal).all(|claim| self.needed.contains(&claim));
         (0..self.pool.replicas()).filter(is_new).count()
     }
 
@@ -249,9 +293,18 @@ impl Search<'_> {
 
     /// Machines that have free volumes and take none of the members, and why.
     fn lacking(&self) -> Vec<String> {
+        let places = self.places();
         let of_node = |(node, free): (&String, &OfMachine<'_>)| {
             if let Some(why) = self.closed.get(node) {
                 return Some(format!("{node} {why}"));
+            }
+            let crowded = places.get(node.as_str()).filter(|places| places.are_left());
+            if let Some(Places { all, taken }) = crowded {
+                let all = count(*all, "member");
+                return Some(format!(
+                    "{node} has volumes for {all} and takes {taken}, to keep the pool's members on machines of \
+                     their own"
+                ));
             }
             let mut left = free.clone();
             let missing = self.local.iter().find(|storage| take(&mut left, storage).is_none())?;
@@ -259,6 +312,20 @@ impl Search<'_> {
             Some(format!("{node} has no free one of {} in {tier}", missing.size))
         };
         self.free.iter().filter_map(of_node).take(NAMED_MAX).collect()
+    }
+}
+
+/// Places for members on a machine.
+struct Places {
+    /// As many as there are volumes for.
+    all: usize,
+    /// As many as may come, so that members are spread.
+    taken: usize,
+}
+
+impl Places {
+    fn are_left(&self) -> bool {
+        self.taken < self.all
     }
 }
 

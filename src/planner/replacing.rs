@@ -153,6 +153,8 @@ impl<'a> Lost<'a> {
         };
         let pod = input.observed.objects.get(&self.pod);
         let live = input.observed.objects.get(&self.claim());
+        let claims = self.claims(input);
+        let is_given_up = claims.iter().any(|(_, live)| live.label(LABEL_GIVEN_UP).is_some());
         let is_ready = pod.is_some_and(LiveObject::is_ready);
         let member = topology.members.get(&self.address);
         match member {
@@ -160,7 +162,7 @@ impl<'a> Lost<'a> {
                 return Ok(Standing::Lives);
             }
             // It was given up, and what runs there is none of the database's any more.
-            None if is_ready && live.is_some_and(|it| it.label(LABEL_GIVEN_UP).is_some()) => {}
+            None if is_ready && is_given_up => {}
             _ if is_ready => {
                 let why = "its pod is ready, though the database does not say that it runs";
                 return Err(Unfit::new(why, "see `tsinfra status`: it may only take its time"));
@@ -182,7 +184,7 @@ impl<'a> Lost<'a> {
             }
             None => None,
         };
-        Ok(Standing::Lost(Due { told, claims: self.claims(input), pod }))
+        Ok(Standing::Lost(Due { told, claims, pod }))
     }
 
     /// Its claims that are there, that of its data last. One that has no volume is of the member to come.
@@ -226,13 +228,11 @@ impl<'a> Lost<'a> {
     ) -> bool {
         let pod = input.observed.objects.get(&self.pod);
         let bound = claim.filter(|claim| claim.text("/spec/volumeName").is_some());
-        let is_given_up =
-            |(_, live): &(ObjectKey, &LiveObject)| live.label(LABEL_GIVEN_UP).is_some();
-        let Some(claim) = bound else {
-            return member.is_some() || self.claims(input).iter().any(is_given_up);
-        };
+        let claims = self.claims(input);
+        let is_given_up = claims.iter().any(|(_, live)| live.label(LABEL_GIVEN_UP).is_some());
+        let Some(claim) = bound else { return member.is_some() || is_given_up };
         let says = claim.annotation(ANNOTATION_MEMBER);
-        claim.label(LABEL_GIVEN_UP).is_some()
+        is_given_up
             || says.is_some_and(|id| member.is_none_or(|member| member.id.to_string() == id))
             || self.pool.claims_of(self.ordinal).any(|claim| is_volume_gone(input, &claim))
             || pod.is_some_and(|pod| machine(input, pod) == Machine::Gone)

@@ -45,6 +45,11 @@ pub(super) fn unused<'a>(input: &PlanInput<'a>, tier: &Tier) -> Vec<&'a ObjectKe
     Room::of(input, tier).free
 }
 
+/// The claims that need a volume of a tier.
+pub(super) fn needed(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
+    Room::of(input, tier).needed
+}
+
 /// The volumes of a tier whose claims are gone, and that may be cleared and made anew.
 pub(super) fn fit_to_clear<'a>(input: &PlanInput<'a>, tier: &Tier) -> Vec<&'a ObjectKey> {
     Room::of(input, tier).fit(input, tier)
@@ -120,6 +125,8 @@ impl<'a> Room<'a> {
                 {
                     away.push(key);
                 }
+                // Somebody has set it aside for a claim that does not ask for it now.
+                _ if live.and_then(claim_of).is_some_and(|claim| !needed.contains(&claim)) => {}
                 _ => free.push(key),
             }
         }

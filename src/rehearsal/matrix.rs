@@ -95,12 +95,18 @@ pub fn one_lost(base: &Cluster, stack: &Stack) -> Option<(Cluster, Stack, Object
     };
     let members: Vec<ObjectKey> = (0..pool.nodes).map(|it| ObjectKey::pod_of(&set, it)).collect();
     let pod = members.iter().find(is_alone)?.clone();
+    // Members are spread: another one may come to a machine that has none, as long as there is one.
+    let taken: BTreeSet<Option<String>> = members.iter().map(node_of).collect();
+    let mut nodes = base.of_kind(Kind::Node).map(|(key, _)| key.name.clone());
+    let spare = nodes.find(|node| !taken.contains(&Some(node.clone())));
     let mut stack = stack.clone();
     for (_, storage) in pool.storage() {
         let tier = stack.storage.get_mut(&storage.tier)?;
         let TierKind::Local(volumes) = &mut tier.kind else { return None };
-        let spare = volumes.first()?.clone();
-        volumes.push(LocalVolume { path: format!("{}-spare", spare.path), ..spare });
+        let like = volumes.first()?.clone();
+        let node = spare.clone().unwrap_or_else(|| like.node.clone());
+        let path = format!("{}-spare", like.path);
+        volumes.push(LocalVolume { node, path, ..like });
     }
     let node = ObjectKey::global(Kind::Node, node_of(&pod)?);
     let sandbox = Sandbox::resumed(base.clone());

@@ -8,6 +8,7 @@ mod cases;
 mod drift;
 mod ends;
 mod growth;
+mod halves;
 mod identity;
 mod interrupted;
 mod laws;

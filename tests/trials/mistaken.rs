@@ -203,11 +203,18 @@ fn operations() -> &'static BTreeMap<&'static str, Operation> {
                 apply,
                 vec![pod.to_string()],
             );
-            let mut operations = BTreeMap::from([("replace", replace.await)]);
+            let replace = replace.await;
+            assert_eq!(replace.straight.wrong, Vec::<String>::new());
+            let mut operations = BTreeMap::from([("replace", replace)]);
             for (name, base, stack, purpose) in all {
                 let (base, stack) = (base.clone(), stack.clone());
                 let operation = Operation::new(name.to_owned(), base, stack, purpose, Vec::new());
-                operations.insert(name, operation.await);
+                let operation = operation.await;
+                let goes =
+                    !["create without storage", "destroy what is protected", "drop a cluster"]
+                        .contains(&name);
+                assert!(!goes || operation.straight.wrong.is_empty(), "{:#?}", operation.straight);
+                operations.insert(name, operation);
             }
             operations
         })

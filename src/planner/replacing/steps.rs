@@ -120,6 +120,13 @@ fn those_to_come(
             plan.steps.remove(&id);
         }
     }
+    // Their sets are not kept back by a volume that is only made once the lost one is gone.
+    let made: BTreeSet<StepId> = wanted.iter().map(create_id).collect();
+    for id in lost.cluster.pools.iter().flat_map(|pool| settled(&pool.set)) {
+        if let Some(step) = plan.steps.get_mut(&id) {
+            step.after.retain(|before| !made.contains(before));
+        }
+    }
     let needs = lost.pool.needs.iter().filter(|need| !wanted.contains(*need));
     let needs: BTreeSet<StepId> = needs.flat_map(settled).collect();
     let Some(update) = plan.steps.get_mut(&update_id(set)) else { return needs };
@@ -157,7 +164,7 @@ fn those_to_come(
 
 /// Marks its claims as far as they are not yet: whoever takes this up knows by it that this is the one that was
 /// lost (`true`), and which member the database was told to give up (`told-ID`), which it does not say itself.
-/// That is on the claim of its data alone, which goes last.
+/// That is on the claim that goes last alone.
 fn mark(
     plan: &mut PlanDraft,
     due: &Due<'_>,
@@ -165,13 +172,13 @@ fn mark(
     after: &BTreeSet<StepId>,
 ) -> BTreeSet<StepId> {
     let mut marked = BTreeSet::new();
+    let last = due.claims.last().map(|(claim, _)| claim);
     for (claim, live) in &due.claims {
         let has = live.label(LABEL_GIVEN_UP);
         let is_told = has.is_some_and(|it| it.starts_with(TOLD));
-        let is_beside = claim.content_of_claim() != Some(Content::Data);
         if has == Some(word)
             || word == "true" && is_told
-            || word != "true" && is_beside
+            || word != "true" && last != Some(claim)
             || live.is_leaving()
         {
             continue;

@@ -11,13 +11,13 @@ use super::mishaps::{
 };
 use super::*;
 
-const LOCAL: &str = include_str!("cases/wal-first-apply/stack.toml");
+pub(super) const LOCAL: &str = include_str!("cases/wal-first-apply/stack.toml");
 const MOVED: &str = include_str!("cases/wal-replace/stack.toml");
-const CLOUD: &str = include_str!("cases/wal-added-refused/stack.toml");
+pub(super) const CLOUD: &str = include_str!("cases/wal-added-refused/stack.toml");
 const PLAIN: &str = include_str!("cases/wal-added-refused/before.toml");
 const FAR_APART: &str = include_str!("cases/wal-not-together/stack.toml");
 
-fn world(text: &str) -> Watched {
+pub(super) fn world(text: &str) -> Watched {
     let stack = stack(text);
     let world = Watched::over(sandbox(), &stack);
     apply_all(&world, &stack);
@@ -25,7 +25,7 @@ fn world(text: &str) -> Watched {
 }
 
 /// The machines of a member's volumes.
-fn machines(world: &Watched, member: &str) -> BTreeSet<String> {
+pub(super) fn machines(world: &Watched, member: &str) -> BTreeSet<String> {
     let live = world.sandbox.snapshot();
     let machine = |content: &str| {
         let claim = within(Kind::PersistentVolumeClaim, &format!("{content}-{member}"));
@@ -37,7 +37,7 @@ fn machines(world: &Watched, member: &str) -> BTreeSet<String> {
     ["data", "wal"].into_iter().map(machine).collect()
 }
 
-fn rules(plan: &Plan) -> Vec<&str> {
+pub(super) fn rules(plan: &Plan) -> Vec<&str> {
     plan.blocked.iter().map(|entry| entry.rule.as_str()).collect()
 }
 
@@ -150,7 +150,7 @@ fn a_member_with_half_of_its_volumes_leaves_where_its_set_is_without_it() {
     assert_settled(&world, &fewer);
 }
 
-fn remove(world: &Watched, keys: &[(Kind, &str)]) {
+pub(super) fn remove(world: &Watched, keys: &[(Kind, &str)]) {
     world.sandbox.disturb(|cluster| {
         for (kind, name) in keys {
             let key = match kind.namespaced() {
@@ -163,14 +163,14 @@ fn remove(world: &Watched, keys: &[(Kind, &str)]) {
 }
 
 /// The volume of a claim.
-fn volume(world: &Watched, claim: &str) -> String {
+pub(super) fn volume(world: &Watched, claim: &str) -> String {
     let live = world.sandbox.snapshot();
     let claim = within(Kind::PersistentVolumeClaim, claim);
     live.get(&claim).unwrap()["spec"]["volumeName"].as_str().unwrap().to_owned()
 }
 
 /// The disk of a log is lost, and Kubernetes has made the pod and an empty claim again, which wait for a volume.
-fn a_log_lost(world: &Watched) -> String {
+pub(super) fn a_log_lost(world: &Watched) -> String {
     let lost = volume(world, "wal-history-data-1");
     remove(
         world,
@@ -186,6 +186,10 @@ fn a_log_lost(world: &Watched) -> String {
 
 /// The stack with another directory for a log, and a second one for data, on the machine of a log that was lost.
 fn another_disk(lost: &str) -> Stack {
+    stack(&with_another_disk(lost))
+}
+
+pub(super) fn with_another_disk(lost: &str) -> String {
     let machine = lost.split('-').nth(3).unwrap();
     let old = format!("{{ node = \"worker-{machine}\", path = \"/mnt/iotdb/wal\"");
     assert!(LOCAL.contains(&old), "{lost}");
@@ -195,7 +199,7 @@ fn another_disk(lost: &str) -> Stack {
     let more = format!(
         "  {{ node = \"worker-{machine}\", path = \"/mnt/iotdb/data2\", capacity = \"200Gi\" }},\n"
     );
-    stack(&text.replace(ssd, &format!("{ssd}{more}")))
+    text.replace(ssd, &format!("{ssd}{more}"))
 }
 
 /// Found by fresh eyes: the claim Kubernetes makes again hides that the log is lost, and a new volume would be

@@ -1,0 +1,247 @@
+//! Members that have lost one of their volumes, and where new ones may come: what reviewers found.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tsinfra::plan::selection::Selection;
+use tsinfra::survey::Request;
+
+use super::apart::{CLOUD, LOCAL, a_log_lost, machines, rules, volume, with_another_disk, world};
+use super::interrupted::pass;
+use super::mishaps::{edit, within};
+use super::*;
+
+const LOST: [&str; 1] = ["Pod/tsdb/history-data-1"];
+
+fn claim(name: &str) -> ObjectKey {
+    within(Kind::PersistentVolumeClaim, name)
+}
+
+/// The stack as it is written, changed.
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from}");
+    text.replacen(from, to, 1)
+}
+
+/// The member waits for a volume that is only made once its claims are gone; its set, which changes in the same
+/// plan, does not wait for that.
+#[test]
+fn a_set_that_changes_does_not_wait_for_the_volume_of_its_lost_member() {
+    let consents = LOST.map(str::to_owned);
+    let protected =
+        |text: &str| changed(text, "[cluster.history]\n", "[cluster.history]\nprotect = true\n");
+    let one_more = |text: &str| {
+        let more = |tier: &str, what: &str, size: &str, text: String| {
+            let head = format!(
+                "[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n"
+            );
+            let line = format!(
+                "  {{ node = \"worker-5\", path = \"/mnt/iotdb/{what}\", capacity = \"{size}\" }},\n"
+            );
+            changed(&text, &head, &format!("{head}{line}"))
+        };
+        let text = changed(text, "nodes     = 3", "nodes     = 4");
+        more("log", "wal", "20Gi", more("ssd", "data", "200Gi", text))
+    };
+    for (what, change) in
+        [("a label", &protected as &dyn Fn(&str) -> String), ("a member", &one_more)]
+    {
+        let world = world(LOCAL);
+        let lost = a_log_lost(&world);
+        let asked = stack(&change(&with_another_disk(&lost)));
+        let plan = plan_for(&world, &asked, Purpose::Apply, &consents);
+        if what == "a member" {
+            // It would have the volume before the new member does.
+            assert_eq!(rules(&plan), ["replace"], "{:#?}", plan.blocked);
+            assert!(plan.blocked[0].help.contains("another machine"), "{:#?}", plan.blocked);
+            continue;
+        }
+        assert_eq!(plan.blocked, vec![], "{what}");
+        let outcome = run(&world, &plan);
+        assert!(outcome.is_complete(&plan), "{what}: {outcome:#?}");
+        assert_settled(&world, &asked);
+    }
+}
+
+/// Claims that were taken over, and never said whose they are: the database lists the member.
+#[test]
+fn a_lost_log_is_missed_where_no_claim_says_whose_it_is() {
+    let world = world(LOCAL);
+    for content in ["data", "wal"] {
+        let bare = json!({ "tsinfra.dev/member-id": null, "tsinfra.dev/database-id": null });
+        let claim = claim(&format!("{content}-history-data-1"));
+        edit(&world.sandbox, "kubectl", &claim, json!({ "metadata": { "annotations": bare } }));
+    }
+    a_log_lost(&world);
+    let refused = plan(&world, &stack(LOCAL));
+    assert_eq!(rules(&refused), ["kept-claims", "kept-claims"], "{:#?}", refused.blocked);
+}
+
+/// What the database was told is written on the claim that goes last, also where that of the data is the one that
+/// was lost: said twice, it is refused.
+#[test]
+fn what_was_told_is_known_where_the_data_were_lost() {
+    let world = world(LOCAL);
+    let data = claim("data-history-data-1");
+    let lost = volume(&world, &data.name);
+    let volume = ObjectKey::global(Kind::PersistentVolume, lost.as_str());
+    world.sandbox.disturb(|cluster| {
+        cluster.delete(&within(Kind::Pod, "history-data-1"));
+        cluster.delete(&data);
+        cluster.delete(&volume);
+    });
+    pass(&world, 60);
+    let machine = lost.split('-').nth(3).unwrap();
+    let old = format!("{{ node = \"worker-{machine}\", path = \"/mnt/iotdb/data\"");
+    let text = changed(LOCAL, &old, &old.replace("/data\"", "/data2\""));
+    let log = "[storage.log]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n";
+    let more = format!(
+        "  {{ node = \"worker-{machine}\", path = \"/mnt/wal2\", capacity = \"20Gi\" }},\n"
+    );
+    let asked = stack(&changed(&text, log, &format!("{log}{more}")));
+    let consents = LOST.map(str::to_owned);
+    let first = plan_for(&world, &asked, Purpose::Apply, &consents);
+    assert_eq!(first.blocked, vec![]);
+    let told = "told/PersistentVolumeClaim/tsdb/wal-history-data-1";
+    assert!(first.steps.keys().any(|id| id.0 == told), "{:#?}", first.steps.keys());
+    run_until(&world, &first, |event| {
+        event.step.0 == told && matches!(event.what, tsinfra::apply::event::What::Done { .. })
+    });
+    let next = plan_for(&world, &asked, Purpose::Apply, &consents);
+    assert!(!next.steps.keys().any(|id| id.0.starts_with("give-up/")), "{:#?}", next.steps.keys());
+    let outcome = run(&world, &next);
+    assert!(outcome.is_complete(&next), "{outcome:#?}");
+    assert_settled(&world, &asked);
+}
+
+/// One claim of a member is of another database: none of its claims goes.
+#[test]
+fn a_claim_of_another_database_is_kept_with_its_sibling() {
+    let deleting = CLOUD.replace("\"retain\"", "\"delete\"");
+    let world = world(&deleting);
+    let other = json!({ "metadata": { "annotations": { "tsinfra.dev/database-id": "another" } } });
+    edit(&world.sandbox, "kubectl", &claim("data-history-data-1"), other);
+    destroy_all(&world, &stack(&deleting));
+    let live = world.sandbox.snapshot();
+    let mut left = live.keys_of(Kind::PersistentVolumeClaim);
+    left.retain(|key| key.name.contains("history"));
+    assert_eq!(left, [claim("data-history-data-1"), claim("wal-history-data-1")]);
+}
+
+#[test]
+fn a_claim_that_is_left_out_of_a_destroy_keeps_its_sibling() {
+    let deleting = CLOUD.replace("\"retain\"", "\"delete\"");
+    let world = world(&deleting);
+    let excluded = "PersistentVolumeClaim/tsdb/wal-history-data-1".parse().unwrap();
+    let selection = Selection { targets: Vec::new(), excludes: vec![excluded] };
+    let stack = stack(&deleting);
+    let request =
+        Request { stack: &stack, digest: "of-a-test", purpose: Purpose::Destroy, consents: &[] };
+    let plan = block_on(survey::part(&world, &request, &selection)).unwrap();
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    let live = world.sandbox.snapshot();
+    let mut left = live.keys_of(Kind::PersistentVolumeClaim);
+    left.retain(|key| key.name.contains("history"));
+    assert_eq!(left, [claim("data-history-data-1"), claim("wal-history-data-1")]);
+}
+
+/// A volume somebody has set aside for another claim is not free.
+#[test]
+fn a_volume_set_aside_for_others_is_not_counted() {
+    let text = changed(
+        LOCAL,
+        "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n]",
+        "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n  \
+         { node = \"worker-4\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n]",
+    );
+    let text = changed(
+        &text,
+        "  { node = \"worker-3\", path = \"/mnt/iotdb/wal\", capacity = \"20Gi\" },\n]",
+        "  { node = \"worker-3\", path = \"/mnt/iotdb/wal\", capacity = \"20Gi\" },\n  \
+         { node = \"worker-4\", path = \"/mnt/iotdb/wal\", capacity = \"20Gi\" },\n]",
+    );
+    let world = world(&text);
+    let live = world.sandbox.snapshot();
+    let is_free = |(key, live): &(&ObjectKey, &Value)| {
+        key.name.contains("ssd") && live["status"]["phase"] == "Available"
+    };
+    let (free, _) = live.of_kind(Kind::PersistentVolume).find(is_free).unwrap();
+    let four = stack(&changed(&text, "nodes     = 3", "nodes     = 4"));
+    assert_eq!(plan(&world, &four).blocked, vec![]);
+    let other = json!({ "spec": { "claimRef": { "namespace": "web", "name": "cache" } } });
+    edit(&world.sandbox, "kubectl", free, other);
+    let refused = plan(&world, &four);
+    assert_eq!(rules(&refused), ["volumes"], "{:#?}", refused.blocked);
+}
+
+/// The volumes of two members to come are on one machine, and the stack demands that they are spread: Kubernetes
+/// would keep the second one waiting for ever.
+#[test]
+fn members_come_on_machines_of_their_own() {
+    let text = |places: [(u32, &str); 3]| {
+        let more = |tier: &str, what: &str, size: &str, text: String| {
+            let head = format!(
+                "[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n"
+            );
+            let lines: String = places
+                .iter()
+                .map(|(machine, index)| {
+                    format!("  {{ node = \"worker-{machine}\", path = \"/mnt/iotdb/{what}{index}\", capacity = \"{size}\" }},\n")
+                })
+                .collect();
+            changed(&text, &head, &format!("{head}{lines}"))
+        };
+        more("log", "wal", "20Gi", more("ssd", "data", "200Gi", LOCAL.to_owned()))
+    };
+    let text = text([(4, ""), (4, "2"), (5, "")]);
+    let world = world(&text);
+    let five = stack(&changed(&text, "nodes     = 3", "nodes     = 5"));
+    assert_eq!(plan(&world, &five).blocked, vec![]);
+    let all = |members: u32| -> BTreeSet<String> {
+        (0..members).flat_map(|it| machines(&world, &format!("history-data-{it}"))).collect()
+    };
+    let taken = all(3);
+    let empty = [1, 2, 3, 5].map(|it| format!("worker-{it}"));
+    let empty = empty.iter().find(|it| !taken.contains(*it)).unwrap();
+    let live = world.sandbox.snapshot();
+    let is_its_data = |(_, volume): &(&ObjectKey, &Value)| {
+        let volume = volume.to_string();
+        volume.contains(&format!("\"{empty}\"")) && volume.contains("\"/mnt/iotdb/data\"")
+    };
+    let (volume, _) = live.of_kind(Kind::PersistentVolume).find(is_its_data).unwrap();
+    let other = json!({ "spec": { "claimRef": { "namespace": "web", "name": "cache" } } });
+    edit(&world.sandbox, "kubectl", volume, other);
+    let refused = plan(&world, &five);
+    assert_eq!(rules(&refused), ["volumes"], "{:#?}", refused.blocked);
+    let reason = &refused.blocked[0].reason;
+    assert!(
+        reason.contains("worker-4 has volumes for") && reason.contains("of their own"),
+        "{reason}"
+    );
+    let back = json!({ "spec": { "claimRef": null } });
+    edit(&world.sandbox, "kubectl", volume, back);
+    apply_all(&world, &five);
+    assert_settled(&world, &five);
+    assert_eq!(all(5).len(), 5);
+}
+
+/// In the moment in which a volume is bound and its claim does not say so yet, nobody is refused.
+#[test]
+fn a_bring_up_that_goes_on_is_not_refused() {
+    let stack = stack(LOCAL);
+    let world = Watched::over(sandbox(), &stack);
+    apply_all(&world, &stack);
+    for name in ["data-history-data-2", "wal-history-data-2"] {
+        let claim = claim(name);
+        world.sandbox.disturb(|cluster| {
+            let object = std::sync::Arc::make_mut(cluster.objects.get_mut(&claim).unwrap());
+            let value = object.value_mut();
+            value["metadata"]["annotations"] = json!({});
+            value["spec"].as_object_mut().unwrap().remove("volumeName");
+            value["status"] = json!({ "phase": "Pending" });
+        });
+    }
+    let plan = plan(&world, &stack);
+    assert_eq!(plan.blocked, vec![]);
+}
