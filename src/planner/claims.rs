@@ -95,6 +95,8 @@ fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, po
             Some(true) => {}
             // Whoever was lost while its StatefulSet was away must come back without being asked for.
             None if !alone.is_empty() => {}
+            // Where all were stopped, nobody is left who could be asked.
+            None if has == 0 && was_applied(input, pool) => {}
             Some(false) => plan.block(
                 key,
                 "stale-claim",
@@ -117,6 +119,13 @@ fn beyond_the_set(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str, po
             ),
         }
     }
+}
+
+/// Whether the set as the stack has it was the last one that was applied: what is there of it since is of others.
+fn was_applied(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
+    let item = input.observed.inventory.as_ref().and_then(|all| all.items.get(&pool.set));
+    let wanted = input.desired.objects.get(&pool.set);
+    item.zip(wanted).is_some_and(|(item, wanted)| item.is_as_applied(&wanted.manifest))
 }
 
 /// Whether the database still knows the member of that ordinal; `None`: it does not answer.

@@ -297,3 +297,21 @@ fn a_stale_refresh_writes_nothing() {
     assert!(outcome.stale.is_some(), "{outcome:#?}");
     assert_eq!(record(&world, &stack), before);
 }
+
+/// Somebody stopped all DataNodes with `kubectl scale`: nobody is left who could be asked whose the claims are, and
+/// the stack as it was applied last says it. A stack that has changed meanwhile does not.
+#[test]
+fn members_that_were_all_scaled_away_come_back() {
+    let text = include_str!("cases/first-apply/stack.toml");
+    let before = stack(text);
+    let world = Watched::over(sandbox(), &before);
+    apply_all(&world, &before);
+    let set = ObjectKey::within(Kind::StatefulSet, "tsdb", "history-data");
+    edit(&world.sandbox, &set, &json!({ "spec": { "replicas": 0 } }));
+    super::interrupted::pass(&world, 120);
+    let other = stack(&text.replacen("memory = \"8Gi\"", "memory = \"10Gi\"", 1));
+    assert!(plan(&world, &other).blocked.iter().all(|entry| entry.rule == "stale-claim"));
+    assert!(!plan(&world, &other).blocked.is_empty());
+    apply_all(&world, &before);
+    assert_settled(&world, &before);
+}
