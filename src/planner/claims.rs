@@ -3,8 +3,8 @@
 use db_engine::cluster::{Content, Role};
 
 use super::draft::PlanDraft;
-use super::{PlanInput, objects, orphans, teardown};
-use crate::desired::DesiredPool;
+use super::{PlanInput, halves, objects, orphans, teardown};
+use crate::desired::{DesiredCluster, DesiredPool};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_POOL, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
 
@@ -193,5 +193,76 @@ fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
             format!("new ConfigNodes would found a new cluster over old data: {}", old.join(", ")),
             "bring the ConfigNodes' claims back, or remove these once their data is not needed",
         );
+    } else {
+        founder_lost(input, plan, desired);
+    }
+}
+
+/// The claim of a first ConfigNode that is not there, and those of its cluster that have kept data.
+fn missed_founder<'a>(
+    input: &PlanInput<'a>,
+    cluster: &DesiredCluster,
+) -> Option<(ObjectKey, Vec<&'a str>)> {
+    let pool = cluster.pools.iter().find(|pool| pool.role == Role::Control)?;
+    let claim = ObjectKey::claim_of(&pool.set, Content::Data, 0);
+    let runs = input.observed.objects.get(&ObjectKey::pod_of(&pool.set, 0));
+    let runs = runs.is_some_and(|pod| pod.text("/spec/nodeName").is_some());
+    let is_kept = |live: &LiveObject| halves::is_bound(input, live) && (!live.is_leaving() || runs);
+    let is_there = input.observed.objects.get(&claim).is_some_and(is_kept);
+    let others_vote = input.observed.of_kind(Kind::StatefulSet).any(|(key, live)| {
+        *key != pool.set
+            && objects::is_ours(input.stack, input.observed, key, live)
+            && live.label(LABEL_CLUSTER) == Some(&cluster.database.cluster)
+            && teardown::is_control(live)
+    });
+    if is_there || others_vote || halves::is_set_aside(input, &claim) {
+        return None;
+    }
+    let others = cluster.pools.iter().flat_map(|pool| mounted(input, pool));
+    let kept = others.filter(|(key, live)| **key != claim && is_kept(live));
+    let kept: Vec<&str> = kept.map(|(key, _)| key.name.as_str()).collect();
+    (!kept.is_empty()).then_some((claim, kept))
+}
+
+/// Whether this is the claim of a first ConfigNode that must not start without it.
+pub fn is_a_missed_founders(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    let set = claim.set_of_claim().filter(|_| claim.ordinal() == Some(0));
+    let cluster = set.and_then(|set| input.desired.pool_of(&set)).map(|(_, cluster, _)| cluster);
+    let missed = cluster.and_then(|cluster| missed_founder(input, cluster));
+    missed.is_some_and(|(missed, _)| missed == *claim)
+}
+
+/// The first ConfigNode of a cluster, empty, founds another one, also while the others wait for it. Where the database
+/// answers, it says itself who is missed.
+fn founder_lost(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &DesiredCluster) {
+    let Some((claim, kept)) = missed_founder(input, cluster) else { return };
+    if halves::is_missed(input, &claim) {
+        return;
+    }
+    let back = match halves::released(input, &claim) {
+        Some(volume) => format!(
+            "take `uid` and `resourceVersion` out of spec.claimRef of {volume}, which still has what was on it"
+        ),
+        None => "bring the claim back, on the volume it had".to_owned(),
+    };
+    plan.block(
+        &claim,
+        "stale-claim",
+        format!(
+            "it is gone, and the first ConfigNode would start empty and found a new cluster over the data of \
+             {}",
+            named(&kept)
+        ),
+        format!("{back}; or, remove all of the cluster's claims once their data are not needed"),
+    );
+}
+
+/// Names, the first few of them.
+fn named(names: &[&str]) -> String {
+    const NAMED_MAX: usize = 4;
+    let first = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED_MAX) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }

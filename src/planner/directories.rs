@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::PlanInput;
 use super::draft::PlanDraft;
-use crate::desired::labels;
 use crate::desired::storage::hostname;
+use crate::desired::{labels, preparation};
 use crate::object::{Kind, LABEL_HOSTNAME, LABEL_STACK, LABEL_TIER, ObjectKey, at};
 use crate::observed::{LiveObject, Observed};
 use crate::stack::is_within;
@@ -147,4 +147,12 @@ impl<'a> Directory<'a> {
 pub(super) fn node_of<'a>(observed: &'a Observed, name: &str) -> Option<&'a LiveObject> {
     let mut nodes = observed.of_kind(Kind::Node);
     nodes.find(|(key, live)| hostname(key, live) == name).map(|(_, live)| live)
+}
+
+/// Whether the machine a volume is to be on is there and does not run.
+pub(super) fn is_on_a_machine_in_trouble(input: &PlanInput<'_>, volume: &Value) -> bool {
+    let directory = preparation::directory(volume);
+    let node = directory.and_then(|it| node_of(input.observed, &it.node));
+    let conditions = node.and_then(|node| at(&node.value, "/status/conditions")?.as_array());
+    conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] != "True")
 }

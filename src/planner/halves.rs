@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use db_engine::cluster::Content;
+use db_engine::cluster::{Content, Role};
 use serde_json::Value;
 
 use super::condemned::{claim_of, volume_of};
@@ -91,24 +91,14 @@ fn half_of(input: &PlanInput<'_>, claim: &ObjectKey) -> Option<Half> {
     Half::of(input, pool, claim.ordinal()?)
 }
 
-/// The volumes to be made that a member which has kept another one would take as soon as they are there: those on
-/// the machine of that.
+/// The volumes to be made that a member which lacks one would take as soon as they are there: those on the machine
+/// of what it has kept, if it has kept any.
 pub fn waits_for(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> BTreeSet<ObjectKey> {
     let half = Half::of(input, pool, ordinal)
         .filter(|half| input.observed.objects.contains_key(&half.pod) && !half.missing.is_empty());
-    let machine = |claim: &ObjectKey| {
-        let (_, volume) = volume_of(input, input.observed.objects.get(claim)?)?;
-        Some(preparation::directory(&volume.value)?.node)
-    };
-    let machines: BTreeSet<String> =
-        half.iter().flat_map(|half| &half.kept).filter_map(machine).collect();
-    let is_there = |manifest: &Value| {
-        preparation::directory(manifest).is_some_and(|it| machines.contains(&it.node))
-    };
-    if machines.is_empty() {
-        return BTreeSet::new();
-    }
+    let Some(half) = half else { return BTreeSet::new() };
     let made = to_be_made(input, pool);
+    let is_there = half.could_take(input);
     let made = made.into_iter().filter(|(_, manifest)| is_there(manifest));
     made.map(|(volume, _)| volume.clone()).collect()
 }
@@ -127,6 +117,7 @@ fn to_be_made<'a>(input: &PlanInput<'a>, pool: &'a DesiredPool) -> Vec<(&'a Obje
 
 /// A member with some of the volumes it had.
 struct Half {
+    set: ObjectKey,
     pod: ObjectKey,
     /// Claims that have kept what is on their volumes.
     kept: Vec<ObjectKey>,
@@ -147,11 +138,18 @@ impl Half {
         let pod = ObjectKey::pod_of(&pool.set, ordinal);
         let live_pod = input.observed.objects.get(&pod);
         let is_said = |live: &LiveObject| live.annotation(ANNOTATION_MEMBER).is_some();
-        let is_bound = |live: &LiveObject| live.text("/spec/volumeName").is_some();
+        let is_bound = |live: &LiveObject| is_bound(input, live);
+        // What is being deleted is there as long as its pod runs with it.
+        let runs_with = |content: Content| {
+            live_pod.is_some_and(|live| {
+                live.text("/spec/nodeName").is_some() && mounted(live, &pool.set).contains(&content)
+            })
+        };
         let there = |content: Content| {
             let claim = ObjectKey::claim_of(&pool.set, content, ordinal);
             let live = input.observed.objects.get(&claim).filter(|live| {
-                !live.is_leaving() && objects::is_ours(input.stack, input.observed, &claim, live)
+                (!live.is_leaving() || runs_with(content))
+                    && objects::is_ours(input.stack, input.observed, &claim, live)
             });
             (claim, live)
         };
@@ -159,11 +157,12 @@ impl Half {
         // Before a pod has run, nothing but its volume says that a claim is a member's.
         // Where none of its claims says so, as after `adopt`, the database does.
         let is_known = all.iter().any(|(_, live)| live.is_some_and(is_said));
-        let is_listed = !is_known && is_listed(input, pool, ordinal);
+        let is_listed = is_listed(input, pool, ordinal);
         let has_kept = |live: &LiveObject| {
-            is_bound(live) && (is_said(live) || live_pod.is_none() || is_listed)
+            is_bound(live) && (is_said(live) || live_pod.is_none() || is_listed && !is_known)
         };
-        if !all.iter().any(|(_, live)| live.is_some_and(has_kept)) {
+        let has_some = all.iter().any(|(_, live)| live.is_some_and(is_bound));
+        if !all.iter().any(|(_, live)| live.is_some_and(has_kept)) && (has_some || !is_listed) {
             return None;
         }
         let asked = match live_pod {
@@ -174,6 +173,7 @@ impl Half {
             claim.content_of_claim().is_some_and(|content| asked.contains(&content))
         };
         let mut half = Self {
+            set: pool.set.clone(),
             pod,
             kept: Vec::new(),
             missing: Vec::new(),
@@ -190,6 +190,8 @@ impl Half {
                     let is_beside = claim.content_of_claim() != Some(Content::Data);
                     half.new.extend(is_beside.then(|| claim.clone()));
                 }
+                // What is of others is refused as such.
+                None if is_of_others(input, claim) => {}
                 _ if is_asked(claim) && !is_set_aside(input, claim) => {
                     half.missing.push(claim.clone());
                 }
@@ -217,28 +219,68 @@ impl Half {
 
     /// Whether this very run gives it up, with all it has kept.
     fn is_replaced(&self, input: &PlanInput<'_>) -> bool {
-        self.kept.iter().any(|claim| replacing::is_given_up(input, claim))
+        let mut claims = self.kept.iter().chain(&self.missing);
+        claims.any(|claim| replacing::is_given_up(input, claim))
+    }
+
+    /// Whether its pod could come to where a volume is.
+    fn could_take<'a>(&'a self, input: &'a PlanInput<'_>) -> impl Fn(&Value) -> bool + use<'a> {
+        let machine = |claim: &ObjectKey| {
+            let (_, volume) = volume_of(input, input.observed.objects.get(claim)?)?;
+            Some(preparation::directory(&volume.value)?.node)
+        };
+        let machines: BTreeSet<String> = self.kept.iter().filter_map(machine).collect();
+        move |manifest| {
+            self.kept.is_empty()
+                || preparation::directory(manifest).is_some_and(|it| machines.contains(&it.node))
+        }
     }
 
     fn lacks_one(&self, input: &PlanInput<'_>) -> (String, String) {
         let Self { pod, kept, missing, .. } = self;
-        let (kept, missing_names) = (names(kept), names(missing));
-        let reason = format!(
-            "{} has kept {kept} and not {missing_names}: it would start with half of what it had",
-            pod.name,
-        );
+        let (has_none, missing_names) = (kept.is_empty(), names(missing));
+        let kept = names(kept);
+        let reason = match has_none {
+            true => {
+                let are = if missing.len() == 1 { "is" } else { "are" };
+                format!(
+                    "the database lists {}, and {missing_names} {are} gone: it would start empty as that \
+                     member",
+                    pod.name
+                )
+            }
+            false => format!(
+                "{} has kept {kept} and not {missing_names}: it would start with half of what it had",
+                pod.name,
+            ),
+        };
         if self.is_given_up {
             let help = format!("`tsinfra replace STACK {}` goes on with it", pod.name);
             return (reason, help);
         }
-        let back = match missing.iter().find_map(|claim| released(input, claim)) {
-            Some(volume) => format!(
-                "take `uid` and `resourceVersion` out of spec.claimRef of {volume}, which still has what \
-                 was on {missing_names}"
+        let volumes: Vec<String> = missing
+            .iter()
+            .filter_map(|claim| released(input, claim))
+            .map(ToString::to_string)
+            .collect();
+        let back = match volumes.is_empty() {
+            false => format!(
+                "take `uid` and `resourceVersion` out of spec.claimRef of {}, which still {} what was on \
+                 {missing_names}",
+                volumes.join(" and "),
+                if volumes.len() == 1 { "has" } else { "have" },
             ),
-            None => format!("bring {missing_names} back, on the volume it had"),
+            true => format!("bring {missing_names} back, on the volume it had"),
         };
-        let way = match input.observed.objects.contains_key(pod) {
+        let role = input.desired.pool_of(&self.set).map(|(_, _, pool)| pool.role);
+        if role == Some(Role::Control) {
+            let name = &pod.name;
+            let help = format!(
+                "{back}; if it is lost for good, `tsinfra replace STACK {name}` says what is left to do"
+            );
+            return (reason, help);
+        }
+        let way = match input.observed.objects.contains_key(pod) || has_none {
             true => format!(
                 "if it is lost for good, `tsinfra replace STACK {}`, with other volumes for it in the stack",
                 pod.name
@@ -310,15 +352,19 @@ fn bars_new_volumes(
         return;
     }
     let made = to_be_made(input, pool);
-    let is_to_be_made =
-        |tier: &str| made.iter().any(|(_, manifest)| labels::tier_of(manifest) == Some(tier));
+    let could_take = |half: &Half, tier: &str| {
+        let is_there = half.could_take(input);
+        let of_tier = made.iter().filter(|(_, it)| labels::tier_of(it) == Some(tier));
+        of_tier.into_iter().any(|(_, manifest)| is_there(manifest))
+    };
     let set = input.desired.objects.get(&pool.set).map(|object| &object.manifest);
     let mut by_tier: BTreeMap<&str, Vec<ObjectKey>> = BTreeMap::new();
-    for claim in waiting.into_iter().flat_map(|half| &half.missing) {
+    let missing = waiting.iter().flat_map(|half| half.missing.iter().map(move |it| (*half, it)));
+    for (half, claim) in missing {
         let template = claim.content_of_claim().and_then(|it| claim_template(set?, it));
         let labels = template.and_then(|template| at(template, "/metadata/labels"));
         let tier = labels.and_then(|labels| labels.get(LABEL_TIER)?.as_str());
-        if let Some(tier) = tier.filter(|tier| is_to_be_made(tier)) {
+        if let Some(tier) = tier.filter(|tier| could_take(half, tier)) {
             by_tier.entry(tier).or_default().push(claim.clone());
         }
     }
@@ -327,7 +373,7 @@ fn bars_new_volumes(
             input.stack.tier_address(tier),
             RULE,
             format!(
-                "a new volume of it would go to {}, of a member that has kept another",
+                "a new volume of it could go to {}, of a member that has lost what was on the one it had",
                 names(&claims)
             ),
             "leave new volumes out until that member is whole, or have it replaced",
@@ -374,6 +420,19 @@ fn mounted(pod: &LiveObject, set: &ObjectKey) -> BTreeSet<Content> {
     volumes.into_iter().flatten().filter_map(content).collect()
 }
 
+/// Whether a claim has a volume, which says so a moment before the claim does.
+pub(super) fn is_bound(input: &PlanInput<'_>, claim: &LiveObject) -> bool {
+    let mut volumes = input.observed.of_kind(Kind::PersistentVolume);
+    claim.text("/spec/volumeName").is_some()
+        || volumes.any(|(_, live)| live.text("/spec/claimRef/uid") == Some(claim.uid()))
+}
+
+/// Whether a claim is there, and not the stack's.
+fn is_of_others(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+    let live = input.observed.objects.get(claim);
+    live.is_some_and(|live| !objects::is_ours(input.stack, input.observed, claim, live))
+}
+
 /// Whether the database knows a member.
 fn is_listed(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> bool {
     let address = members::address(input.stack, &pool.set.name, ordinal);
@@ -393,7 +452,7 @@ fn has_set(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
 }
 
 /// The volume a claim that is gone had, if it still has what was on it.
-fn released<'a>(input: &PlanInput<'a>, claim: &ObjectKey) -> Option<&'a ObjectKey> {
+pub(super) fn released<'a>(input: &PlanInput<'a>, claim: &ObjectKey) -> Option<&'a ObjectKey> {
     let mut volumes = input.observed.of_kind(Kind::PersistentVolume);
     let is_its = |live: &LiveObject| {
         claim_of(live).as_ref() == Some(claim) && live.text("/spec/claimRef/uid").is_some()
@@ -402,7 +461,7 @@ fn released<'a>(input: &PlanInput<'a>, claim: &ObjectKey) -> Option<&'a ObjectKe
 }
 
 /// Whether somebody has set a volume aside for the next claim of this name.
-fn is_set_aside(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
+pub(super) fn is_set_aside(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     let mut volumes = input.observed.of_kind(Kind::PersistentVolume);
     volumes.any(|(_, live)| {
         claim_of(live).as_ref() == Some(claim) && live.text("/spec/claimRef/uid").is_none()

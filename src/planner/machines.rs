@@ -44,6 +44,23 @@ pub(super) fn is_short(input: &PlanInput<'_>, declared: &Pool, pool: &DesiredPoo
     search.members() > search.room()
 }
 
+/// For how many members to come there is room without some volumes.
+pub(super) fn room_without<'a>(
+    input: &'a PlanInput<'a>,
+    pool: &DesiredPool,
+    without: &BTreeSet<ObjectKey>,
+) -> usize {
+    let Some((declared, pool)) = tiers::pools(input).find(|(_, it)| it.set == pool.set) else {
+        return 0;
+    };
+    let free = |input: &PlanInput<'a>, tier: &Tier| {
+        let mut free = tiers::free(input, tier);
+        free.retain(|volume| !without.contains(*volume));
+        free
+    };
+    Search::over(input, (declared, pool), local(input, declared), free).room()
+}
+
 /// Whether a volume is on a machine where all volumes of a member are free or could be, with consent to all that are
 /// consented to.
 pub(super) fn could_take(input: &PlanInput<'_>, declared: &Pool, volume: &ObjectKey) -> bool {

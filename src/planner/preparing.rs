@@ -11,7 +11,7 @@ use crate::desired::preparation::{self, Preparation};
 use crate::object::{Kind, ObjectKey};
 use crate::plan::Operation;
 use crate::plan::job::Directory;
-use crate::plan::step::{Risk, StepId};
+use crate::plan::step::{Action, Risk, Step, StepId};
 use crate::stack::Prepare;
 use crate::wording::count;
 
@@ -72,6 +72,13 @@ fn hold_members(input: &PlanInput<'_>, plan: &mut PlanDraft, lasts: &BTreeMap<&O
             if let Some(step) = plan.steps.get_mut(&id) {
                 step.after.extend(before.iter().cloned());
             }
+        }
+    }
+    // Nor is a member given up for a place that is not fit.
+    let gives_up = |step: &&mut Step| matches!(step.action, Action::Say { .. });
+    if plan.replaces.is_some() {
+        for step in plan.steps.values_mut().filter(gives_up) {
+            step.after.extend(lasts.values().cloned());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::PlanInput;
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::{halves, machines, recycling, replacing};
+use super::{claims, directories, halves, machines, recycling, replacing};
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, ObjectKey};
@@ -97,15 +97,20 @@ struct Room<'a> {
 
 impl<'a> Room<'a> {
     fn of(input: &PlanInput<'a>, tier: &Tier) -> Self {
-        let all = claims(input, tier);
+        let all = of_members(input, tier);
         let mut needed: BTreeSet<ObjectKey> =
             all.iter().filter(|claim| needs_a_volume(input, claim)).cloned().collect();
         let of_tier = input.desired.objects.iter().filter(|(key, object)| {
             key.kind == Kind::PersistentVolume
                 && labels::tier_of(&object.manifest) == Some(&tier.name)
         });
+        let named: BTreeSet<&str> = input
+            .observed
+            .of_kind(Kind::PersistentVolumeClaim)
+            .filter_map(|(_, claim)| claim.text("/spec/volumeName"))
+            .collect();
         let (mut free, mut released, mut away) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, _) in of_tier {
+        for (key, object) in of_tier {
             let live = input.observed.objects.get(key);
             match live.and_then(|live| Some((live, live.text("/status/phase")?))) {
                 // The volume is bound a moment before its claim says so, and a moment longer than there
@@ -118,13 +123,16 @@ impl<'a> Room<'a> {
                     claim => drop(claim.map(|claim| needed.remove(&claim))),
                 },
                 Some((_, "Released" | "Failed")) => released.push(key),
-                // Of those that are not made yet `directories` says it.
-                _ if live.is_some_and(|it| {
-                    replacing::is_on_a_machine_that_is_gone(input, &it.value)
-                }) =>
+                // Of machines that are not there `directories` says it where volumes are not made yet.
+                _ if match live {
+                    Some(live) => replacing::is_on_a_machine_that_is_gone(input, &live.value),
+                    None => directories::is_on_a_machine_in_trouble(input, &object.manifest),
+                } =>
                 {
                     away.push(key);
                 }
+                // It was deleted from under its claim, whose member still writes to its directory.
+                None if named.contains(key.name.as_str()) => {}
                 // Somebody has set it aside for a claim that does not ask for it now.
                 _ if live.and_then(claim_of).is_some_and(|claim| !needed.contains(&claim)) => {}
                 _ => free.push(key),
@@ -237,11 +245,13 @@ pub(super) fn is_without_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> boo
 
 /// Whether a claim needs a volume that is free: not one that is missed, whose volume is to be brought back.
 fn needs_a_volume(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
-    is_without_volume(input, claim) && !halves::is_missed(input, claim)
+    is_without_volume(input, claim)
+        && !halves::is_missed(input, claim)
+        && !claims::is_a_missed_founders(input, claim)
 }
 
 /// The claims of the tier's members, those yet to come among them.
-fn claims(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
+fn of_members(input: &PlanInput<'_>, tier: &Tier) -> BTreeSet<ObjectKey> {
     let claims = pools_on(input, tier).flat_map(|(declared, pool)| {
         let of_tier = declared.storage().filter(|(_, storage)| storage.tier == tier.name);
         of_tier.flat_map(move |(content, _)| {

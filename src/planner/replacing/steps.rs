@@ -18,7 +18,7 @@ use crate::planner::order::{self, PROMPT_SECONDS};
 use crate::planner::removal::{FREE_SECONDS, delete};
 use crate::planner::restarts::restarts_members;
 use crate::planner::teardown::STOP_SECONDS_MIN;
-use crate::planner::{PlanInput, halves, leavers, objects};
+use crate::planner::{PlanInput, halves, leavers, machines, objects};
 use crate::wording;
 
 /// Why all of it is done.
@@ -139,7 +139,8 @@ fn those_to_come(
     };
     let new: BTreeSet<String> = lost.pool.addresses.iter().filter(is_new).cloned().collect();
     if !new.is_empty() {
-        if let Some(volume) = wanted.first() {
+        let room = machines::room_without(input, lost.pool, wanted);
+        if let Some(volume) = wanted.first().filter(|_| room < new.len()) {
             plan.block(
                 input.stack.pool_address(lost.name, &lost.pool.name),
                 "replace",

@@ -50,12 +50,6 @@ fn a_set_that_changes_does_not_wait_for_the_volume_of_its_lost_member() {
         let lost = a_log_lost(&world);
         let asked = stack(&change(&with_another_disk(&lost)));
         let plan = plan_for(&world, &asked, Purpose::Apply, &consents);
-        if what == "a member" {
-            // It would have the volume before the new member does.
-            assert_eq!(rules(&plan), ["replace"], "{:#?}", plan.blocked);
-            assert!(plan.blocked[0].help.contains("another machine"), "{:#?}", plan.blocked);
-            continue;
-        }
         assert_eq!(plan.blocked, vec![], "{what}");
         let outcome = run(&world, &plan);
         assert!(outcome.is_complete(&plan), "{what}: {outcome:#?}");
@@ -244,4 +238,148 @@ fn a_bring_up_that_goes_on_is_not_refused() {
     }
     let plan = plan(&world, &stack);
     assert_eq!(plan.blocked, vec![]);
+}
+
+/// A world whose second DataNode has lost all its claims, with its pod, and waits for new volumes.
+fn all_lost(text: &str) -> (Watched, Vec<String>) {
+    let world = world(text);
+    let claims = ["data-history-data-1", "wal-history-data-1"];
+    let lost: Vec<String> = claims.iter().map(|name| volume(&world, name)).collect();
+    world.sandbox.disturb(|cluster| {
+        cluster.delete(&within(Kind::Pod, "history-data-1"));
+        claims.iter().for_each(|name| cluster.delete(&claim(name)));
+    });
+    pass(&world, 60);
+    (world, lost)
+}
+
+/// The database lists the member: started empty in its place, it would be taken for one that has its replicas.
+#[test]
+fn a_member_that_has_lost_everything_does_not_start_empty() {
+    let (world, lost) = all_lost(LOCAL);
+    let machine = lost[0].split('-').nth(3).unwrap();
+    let asked = stack(&on_worker_4(LOCAL));
+    let refused = plan(&world, &asked);
+    assert!(rules(&refused).iter().all(|rule| *rule == "kept-claims"), "{:#?}", refused.blocked);
+    let said = &refused.blocked.iter().find(|it| it.address.ends_with("pool.data")).unwrap();
+    assert!(said.reason.contains("would start empty as that member"), "{said:#?}");
+    assert!(said.help.contains("claimRef") && said.help.contains("tsinfra replace"), "{said:#?}");
+    assert!(said.help.contains(&format!("worker-{machine}")), "{said:#?}");
+    // The way on, with the volumes held back until the database has given the member up.
+    let consents = LOST.map(str::to_owned);
+    let plan = plan_for(&world, &asked, Purpose::Apply, &consents);
+    assert_eq!(plan.blocked, vec![]);
+    let made = plan.steps.iter().filter(|(id, _)| id.0.starts_with("create/PersistentVolume/"));
+    let given_up = "given-up/Pod/tsdb/history-data-1";
+    for (_, step) in made {
+        assert!(step.after.iter().any(|id| id.0 == given_up), "{step:#?}");
+    }
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_settled(&world, &asked);
+    assert_eq!(machines(&world, "history-data-1"), ["worker-4".to_owned()].into());
+}
+
+/// The other way on its refusal names.
+#[test]
+fn a_member_comes_back_with_the_volumes_it_had() {
+    let (world, lost) = all_lost(LOCAL);
+    for volume in &lost {
+        let volume = ObjectKey::global(Kind::PersistentVolume, volume.as_str());
+        let reference = json!({ "uid": null, "resourceVersion": null });
+        edit(&world.sandbox, "kubectl", &volume, json!({ "spec": { "claimRef": reference } }));
+    }
+    pass(&world, 60);
+    apply_all(&world, &stack(LOCAL));
+    assert_settled(&world, &stack(LOCAL));
+    assert_eq!(volume(&world, "data-history-data-1"), lost[0]);
+}
+
+/// The first ConfigNode, started empty, founds another cluster over the data of this one.
+#[test]
+fn the_first_config_node_never_starts_empty_beside_data() {
+    let meta = "  { node = \"worker-3\", path = \"/mnt/iotdb/config\", capacity = \"10Gi\" },\n";
+    let asked = changed(LOCAL, meta, &format!("{meta}{}", meta.replace("worker-3", "worker-4")));
+    for is_destroyed in [false, true] {
+        let world = world(LOCAL);
+        if is_destroyed {
+            destroy_all(&world, &stack(LOCAL));
+        }
+        world.sandbox.disturb(|cluster| {
+            if !is_destroyed {
+                cluster.delete(&within(Kind::Pod, "history-config-0"));
+            }
+            cluster.delete(&claim("data-history-config-0"));
+        });
+        pass(&world, 60);
+        for text in [LOCAL, &asked] {
+            let refused = plan(&world, &stack(text));
+            assert!(!refused.blocked.is_empty(), "{is_destroyed}");
+            for entry in &refused.blocked {
+                assert!(
+                    entry.help.contains("claimRef") || entry.address.starts_with("storage."),
+                    "{entry:#?}"
+                );
+                assert!(!entry.help.contains("add volumes"), "{entry:#?}");
+            }
+        }
+    }
+}
+
+/// A log that is being deleted is there as long as its member runs: only what restarts it is refused.
+#[test]
+fn a_claim_on_its_way_out_blocks_nothing_but_restarts() {
+    let world = world(CLOUD);
+    world.sandbox.disturb(|cluster| {
+        let claim = claim("wal-history-data-1");
+        let object = std::sync::Arc::make_mut(cluster.objects.get_mut(&claim).unwrap());
+        object.value_mut()["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    });
+    let more = stack(&changed(CLOUD, "nodes     = 3", "nodes     = 4"));
+    assert_eq!(plan(&world, &more).blocked, vec![]);
+    let heavier = stack(&changed(CLOUD, "memory = \"8Gi\"", "memory = \"9Gi\""));
+    assert_eq!(rules(&plan(&world, &heavier)), ["leaving-claim"]);
+}
+
+/// A volume object that was deleted from under a running member is not free for another one.
+#[test]
+fn a_directory_its_member_still_writes_to_is_not_free() {
+    let world = world(LOCAL);
+    let lost = ObjectKey::global(Kind::PersistentVolume, volume(&world, "data-history-data-1"));
+    world.sandbox.disturb(|cluster| cluster.delete(&lost));
+    let text = changed(LOCAL, "nodes     = 3", "nodes     = 4");
+    let four = stack(&on_worker_4(&text));
+    let plan = plan(&world, &four);
+    let bound = plan.notes.iter().find(|note| note.contains("data-history-data-3 will be bound"));
+    assert!(bound.is_some_and(|note| !note.contains(&lost.name)), "{:#?}", plan.notes);
+}
+
+/// The stack with volumes for both contents on a fourth machine.
+fn on_worker_4(text: &str) -> String {
+    let more = |tier: &str, what: &str, size: &str, text: &str| {
+        let head =
+            format!("[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n");
+        let line = format!(
+            "  {{ node = \"worker-4\", path = \"/mnt/iotdb/{what}\", capacity = \"{size}\" }},\n"
+        );
+        changed(text, &head, &format!("{head}{line}"))
+    };
+    more("log", "wal", "20Gi", &more("ssd", "data", "200Gi", text))
+}
+
+/// A volume to be made on a machine that does not run is none anybody could come to.
+#[test]
+fn volumes_to_be_made_on_a_machine_that_does_not_run_are_not_free() {
+    let world = world(LOCAL);
+    let node = ObjectKey::global(Kind::Node, "worker-4");
+    let trouble = json!([{ "type": "Ready", "status": "Unknown" }]);
+    world.sandbox.disturb(|cluster| {
+        let object = std::sync::Arc::make_mut(cluster.objects.get_mut(&node).unwrap());
+        object.value_mut()["status"]["conditions"] = trouble;
+    });
+    let text = changed(LOCAL, "nodes     = 3", "nodes     = 4");
+    let asked = stack(&on_worker_4(&text));
+    let refused = plan(&world, &asked);
+    assert_eq!(rules(&refused), ["volumes", "volumes"], "{:#?}", refused.blocked);
+    assert!(refused.blocked[0].reason.contains("does not run"), "{:#?}", refused.blocked);
 }

@@ -45,8 +45,10 @@ fn a_volume_that_another_claim_has_taken_is_no_members() {
         let (claim, volume) = (claim_on(seen, "worker-1"), volume_on(seen, "worker-1"));
         value(seen, &claim)["spec"].as_object_mut().unwrap().remove("volumeName");
         value(seen, &volume)["spec"]["claimRef"]["name"] = json!("somebody-elses");
+        value(seen, &volume)["spec"]["claimRef"]["uid"] = json!("another");
     });
-    let told = "volumes: 1 member needs a volume and none is free; the others are bound";
+    let told = "kept-claims: the database lists history-data-0, and data-history-data-0 is gone: it would start \
+                empty as that member";
     assert_eq!(taken, [told]);
 }
 
@@ -57,7 +59,7 @@ fn a_volume_whose_claim_has_just_gone_is_not_free() {
         let claim = claim_on(seen, "worker-1");
         seen.objects.remove(&claim);
     });
-    assert!(gone[0].contains("data of claims that are gone are still on"), "{gone:?}");
+    assert!(gone[0].contains("data-history-data-0 is gone: it would start empty"), "{gone:?}");
 }
 
 /// A host path without a node is on every node; one beside a directory is not inside of it.
