@@ -174,12 +174,7 @@ fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
     let absent = |pool: &DesiredPool| !input.observed.objects.contains_key(&pool.set);
     let (control, storing): (Vec<&DesiredPool>, Vec<&DesiredPool>) =
         desired.pools.iter().partition(|pool| pool.role == Role::Control);
-    let others_vote = input.observed.of_kind(Kind::StatefulSet).any(|(key, live)| {
-        objects::is_ours(input.stack, input.observed, key, live)
-            && live.label(LABEL_CLUSTER) == Some(cluster)
-            && teardown::is_control(live)
-    });
-    let founds = !others_vote
+    let founds = !others_vote(input, cluster, None)
         && control.iter().all(|pool| absent(pool) && mounted(input, pool).next().is_none());
     let old: Vec<String> = storing
         .iter()
@@ -198,6 +193,16 @@ fn founded_anew(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &str) {
     }
 }
 
+/// Whether a StatefulSet of a cluster's ConfigNodes is there, beside one.
+fn others_vote(input: &PlanInput<'_>, cluster: &str, beside: Option<&ObjectKey>) -> bool {
+    input.observed.of_kind(Kind::StatefulSet).any(|(key, live)| {
+        Some(key) != beside
+            && objects::is_ours(input.stack, input.observed, key, live)
+            && live.label(LABEL_CLUSTER) == Some(cluster)
+            && teardown::is_control(live)
+    })
+}
+
 /// The claim of a first ConfigNode that is not there, and those of its cluster that have kept data.
 fn missed_founder<'a>(
     input: &PlanInput<'a>,
@@ -209,13 +214,8 @@ fn missed_founder<'a>(
     let runs = runs.is_some_and(|pod| pod.text("/spec/nodeName").is_some());
     let is_kept = |live: &LiveObject| halves::is_bound(input, live) && (!live.is_leaving() || runs);
     let is_there = input.observed.objects.get(&claim).is_some_and(is_kept);
-    let others_vote = input.observed.of_kind(Kind::StatefulSet).any(|(key, live)| {
-        *key != pool.set
-            && objects::is_ours(input.stack, input.observed, key, live)
-            && live.label(LABEL_CLUSTER) == Some(&cluster.database.cluster)
-            && teardown::is_control(live)
-    });
-    if is_there || others_vote || halves::is_set_aside(input, &claim) {
+    let others_vote = || others_vote(input, &cluster.database.cluster, Some(&pool.set));
+    if is_there || others_vote() || halves::is_set_aside(input, &claim) {
         return None;
     }
     let others = cluster.pools.iter().flat_map(|pool| mounted(input, pool));
@@ -239,12 +239,8 @@ fn founder_lost(input: &PlanInput<'_>, plan: &mut PlanDraft, cluster: &DesiredCl
     if halves::is_missed(input, &claim) {
         return;
     }
-    let back = match halves::released(input, &claim) {
-        Some(volume) => format!(
-            "take `uid` and `resourceVersion` out of spec.claimRef of {volume}, which still has what was on it"
-        ),
-        None => "bring the claim back, on the volume it had".to_owned(),
-    };
+    let back = halves::set_aside_again(input, std::slice::from_ref(&claim), "it")
+        .unwrap_or_else(|| "bring the claim back, on the volume it had".to_owned());
     plan.block(
         &claim,
         "stale-claim",

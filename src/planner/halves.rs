@@ -44,7 +44,7 @@ fn of_pool(
         plan.block(address, RULE, reason, help);
     } else {
         for half in &lacking {
-            let (reason, help) = half.lacks_one(input);
+            let (reason, help) = half.lacks_one(input, pool.role);
             plan.block(address, RULE, reason, help);
         }
     }
@@ -117,7 +117,6 @@ fn to_be_made<'a>(input: &PlanInput<'a>, pool: &'a DesiredPool) -> Vec<(&'a Obje
 
 /// A member with some of the volumes it had.
 struct Half {
-    set: ObjectKey,
     pod: ObjectKey,
     /// Claims that have kept what is on their volumes.
     kept: Vec<ObjectKey>,
@@ -173,7 +172,6 @@ impl Half {
             claim.content_of_claim().is_some_and(|content| asked.contains(&content))
         };
         let mut half = Self {
-            set: pool.set.clone(),
             pod,
             kept: Vec::new(),
             missing: Vec::new(),
@@ -236,7 +234,7 @@ impl Half {
         }
     }
 
-    fn lacks_one(&self, input: &PlanInput<'_>) -> (String, String) {
+    fn lacks_one(&self, input: &PlanInput<'_>, role: Role) -> (String, String) {
         let Self { pod, kept, missing, .. } = self;
         let (has_none, missing_names) = (kept.is_empty(), names(missing));
         let kept = names(kept);
@@ -258,22 +256,9 @@ impl Half {
             let help = format!("`tsinfra replace STACK {}` goes on with it", pod.name);
             return (reason, help);
         }
-        let volumes: Vec<String> = missing
-            .iter()
-            .filter_map(|claim| released(input, claim))
-            .map(ToString::to_string)
-            .collect();
-        let back = match volumes.is_empty() {
-            false => format!(
-                "take `uid` and `resourceVersion` out of spec.claimRef of {}, which still {} what was on \
-                 {missing_names}",
-                volumes.join(" and "),
-                if volumes.len() == 1 { "has" } else { "have" },
-            ),
-            true => format!("bring {missing_names} back, on the volume it had"),
-        };
-        let role = input.desired.pool_of(&self.set).map(|(_, _, pool)| pool.role);
-        if role == Some(Role::Control) {
+        let back = set_aside_again(input, missing, &missing_names)
+            .unwrap_or_else(|| format!("bring {missing_names} back, on the volume it had"));
+        if role == Role::Control {
             let name = &pod.name;
             let help = format!(
                 "{back}; if it is lost for good, `tsinfra replace STACK {name}` says what is left to do"
@@ -451,8 +436,25 @@ fn has_set(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
     input.observed.objects.contains_key(&pool.set)
 }
 
+/// How claims that are gone get the volumes back which still have what was on them, if any has.
+pub(super) fn set_aside_again(
+    input: &PlanInput<'_>,
+    claims: &[ObjectKey],
+    them: &str,
+) -> Option<String> {
+    let volumes = claims.iter().filter_map(|claim| released(input, claim));
+    let volumes: Vec<String> = volumes.map(ToString::to_string).collect();
+    let have = if volumes.len() == 1 { "has" } else { "have" };
+    (!volumes.is_empty()).then(|| {
+        format!(
+            "take `uid` and `resourceVersion` out of spec.claimRef of {}, which still {have} what was on {them}",
+            volumes.join(" and ")
+        )
+    })
+}
+
 /// The volume a claim that is gone had, if it still has what was on it.
-pub(super) fn released<'a>(input: &PlanInput<'a>, claim: &ObjectKey) -> Option<&'a ObjectKey> {
+fn released<'a>(input: &PlanInput<'a>, claim: &ObjectKey) -> Option<&'a ObjectKey> {
     let mut volumes = input.observed.of_kind(Kind::PersistentVolume);
     let is_its = |live: &LiveObject| {
         claim_of(live).as_ref() == Some(claim) && live.text("/spec/claimRef/uid").is_some()

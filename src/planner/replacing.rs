@@ -170,7 +170,7 @@ impl<'a> Lost<'a> {
             _ => {}
         }
         self.may_be_lost(input)?;
-        if !self.is_the_lost_one(input, live, member) {
+        if !is_given_up && !self.is_the_lost_one(input, live, member) {
             return Ok(Standing::Comes);
         }
         let told = match member {
@@ -218,8 +218,8 @@ impl<'a> Lost<'a> {
         }
     }
 
-    /// Whether what is there is of the member that was lost, and not of the empty one that comes in its place: it
-    /// was given up already, its claim says whose it is, or the machine of its volume or its pod is gone.
+    /// Whether what is there, and was not given up yet, is of the member that was lost, and not of the empty one that
+    /// comes in its place: its claim says whose it is, or the machine of its volume or its pod is gone.
     fn is_the_lost_one(
         &self,
         input: &PlanInput<'_>,
@@ -228,12 +228,9 @@ impl<'a> Lost<'a> {
     ) -> bool {
         let pod = input.observed.objects.get(&self.pod);
         let bound = claim.filter(|claim| claim.text("/spec/volumeName").is_some());
-        let claims = self.claims(input);
-        let is_given_up = claims.iter().any(|(_, live)| live.label(LABEL_GIVEN_UP).is_some());
-        let Some(claim) = bound else { return member.is_some() || is_given_up };
+        let Some(claim) = bound else { return member.is_some() };
         let says = claim.annotation(ANNOTATION_MEMBER);
-        is_given_up
-            || says.is_some_and(|id| member.is_none_or(|member| member.id.to_string() == id))
+        says.is_some_and(|id| member.is_none_or(|member| member.id.to_string() == id))
             || self.pool.claims_of(self.ordinal).any(|claim| is_volume_gone(input, &claim))
             || pod.is_some_and(|pod| machine(input, pod) == Machine::Gone)
     }

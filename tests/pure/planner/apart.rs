@@ -150,7 +150,7 @@ fn a_member_with_half_of_its_volumes_leaves_where_its_set_is_without_it() {
     assert_settled(&world, &fewer);
 }
 
-pub(super) fn remove(world: &Watched, keys: &[(Kind, &str)]) {
+fn remove(world: &Watched, keys: &[(Kind, &str)]) {
     world.sandbox.disturb(|cluster| {
         for (kind, name) in keys {
             let key = match kind.namespaced() {

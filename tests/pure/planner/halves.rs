@@ -8,10 +8,8 @@ use tsinfra::survey::Request;
 
 use super::apart::{CLOUD, LOCAL, a_log_lost, machines, rules, volume, with_another_disk, world};
 use super::interrupted::pass;
-use super::mishaps::{edit, within};
+use super::mishaps::{LOST, edit, within};
 use super::*;
-
-const LOST: [&str; 1] = ["Pod/tsdb/history-data-1"];
 
 fn claim(name: &str) -> ObjectKey {
     within(Kind::PersistentVolumeClaim, name)
@@ -23,6 +21,30 @@ fn changed(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
+/// The stack with more volumes for both contents: each on a machine, in a directory with this after its name.
+fn offering(text: &str, places: &[(u32, &str)]) -> String {
+    let more = |tier: &str, what: &str, size: &str, text: &str| {
+        let head =
+            format!("[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n");
+        let line = |(machine, index): &(u32, &str)| {
+            let path = format!("/mnt/iotdb/{what}{index}");
+            format!(
+                "  {{ node = \"worker-{machine}\", path = \"{path}\", capacity = \"{size}\" }},\n"
+            )
+        };
+        let lines: String = places.iter().map(line).collect();
+        changed(text, &head, &format!("{head}{lines}"))
+    };
+    more("log", "wal", "20Gi", &more("ssd", "data", "200Gi", text))
+}
+
+/// The claims of the cluster's members that are there.
+fn claims_left(world: &Watched) -> Vec<ObjectKey> {
+    let mut left = world.sandbox.snapshot().keys_of(Kind::PersistentVolumeClaim);
+    left.retain(|key| key.name.contains("history"));
+    left
+}
+
 /// The member waits for a volume that is only made once its claims are gone; its set, which changes in the same
 /// plan, does not wait for that.
 #[test]
@@ -30,19 +52,8 @@ fn a_set_that_changes_does_not_wait_for_the_volume_of_its_lost_member() {
     let consents = LOST.map(str::to_owned);
     let protected =
         |text: &str| changed(text, "[cluster.history]\n", "[cluster.history]\nprotect = true\n");
-    let one_more = |text: &str| {
-        let more = |tier: &str, what: &str, size: &str, text: String| {
-            let head = format!(
-                "[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n"
-            );
-            let line = format!(
-                "  {{ node = \"worker-5\", path = \"/mnt/iotdb/{what}\", capacity = \"{size}\" }},\n"
-            );
-            changed(&text, &head, &format!("{head}{line}"))
-        };
-        let text = changed(text, "nodes     = 3", "nodes     = 4");
-        more("log", "wal", "20Gi", more("ssd", "data", "200Gi", text))
-    };
+    let one_more =
+        |text: &str| offering(&changed(text, "nodes     = 3", "nodes     = 4"), &[(5, "")]);
     for (what, change) in
         [("a label", &protected as &dyn Fn(&str) -> String), ("a member", &one_more)]
     {
@@ -116,10 +127,7 @@ fn a_claim_of_another_database_is_kept_with_its_sibling() {
     let other = json!({ "metadata": { "annotations": { "tsinfra.dev/database-id": "another" } } });
     edit(&world.sandbox, "kubectl", &claim("data-history-data-1"), other);
     destroy_all(&world, &stack(&deleting));
-    let live = world.sandbox.snapshot();
-    let mut left = live.keys_of(Kind::PersistentVolumeClaim);
-    left.retain(|key| key.name.contains("history"));
-    assert_eq!(left, [claim("data-history-data-1"), claim("wal-history-data-1")]);
+    assert_eq!(claims_left(&world), [claim("data-history-data-1"), claim("wal-history-data-1")]);
 }
 
 #[test]
@@ -134,27 +142,13 @@ fn a_claim_that_is_left_out_of_a_destroy_keeps_its_sibling() {
     let plan = block_on(survey::part(&world, &request, &selection)).unwrap();
     let outcome = run(&world, &plan);
     assert!(outcome.is_complete(&plan), "{outcome:#?}");
-    let live = world.sandbox.snapshot();
-    let mut left = live.keys_of(Kind::PersistentVolumeClaim);
-    left.retain(|key| key.name.contains("history"));
-    assert_eq!(left, [claim("data-history-data-1"), claim("wal-history-data-1")]);
+    assert_eq!(claims_left(&world), [claim("data-history-data-1"), claim("wal-history-data-1")]);
 }
 
 /// A volume somebody has set aside for another claim is not free.
 #[test]
 fn a_volume_set_aside_for_others_is_not_counted() {
-    let text = changed(
-        LOCAL,
-        "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n]",
-        "  { node = \"worker-3\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n  \
-         { node = \"worker-4\", path = \"/mnt/iotdb/data\", capacity = \"200Gi\" },\n]",
-    );
-    let text = changed(
-        &text,
-        "  { node = \"worker-3\", path = \"/mnt/iotdb/wal\", capacity = \"20Gi\" },\n]",
-        "  { node = \"worker-3\", path = \"/mnt/iotdb/wal\", capacity = \"20Gi\" },\n  \
-         { node = \"worker-4\", path = \"/mnt/iotdb/wal\", capacity = \"20Gi\" },\n]",
-    );
+    let text = offering(LOCAL, &[(4, "")]);
     let world = world(&text);
     let live = world.sandbox.snapshot();
     let is_free = |(key, live): &(&ObjectKey, &Value)| {
@@ -173,22 +167,7 @@ fn a_volume_set_aside_for_others_is_not_counted() {
 /// would keep the second one waiting for ever.
 #[test]
 fn members_come_on_machines_of_their_own() {
-    let text = |places: [(u32, &str); 3]| {
-        let more = |tier: &str, what: &str, size: &str, text: String| {
-            let head = format!(
-                "[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n"
-            );
-            let lines: String = places
-                .iter()
-                .map(|(machine, index)| {
-                    format!("  {{ node = \"worker-{machine}\", path = \"/mnt/iotdb/{what}{index}\", capacity = \"{size}\" }},\n")
-                })
-                .collect();
-            changed(&text, &head, &format!("{head}{lines}"))
-        };
-        more("log", "wal", "20Gi", more("ssd", "data", "200Gi", LOCAL.to_owned()))
-    };
-    let text = text([(4, ""), (4, "2"), (5, "")]);
+    let text = offering(LOCAL, &[(4, ""), (4, "2"), (5, "")]);
     let world = world(&text);
     let five = stack(&changed(&text, "nodes     = 3", "nodes     = 5"));
     assert_eq!(plan(&world, &five).blocked, vec![]);
@@ -258,7 +237,7 @@ fn all_lost(text: &str) -> (Watched, Vec<String>) {
 fn a_member_that_has_lost_everything_does_not_start_empty() {
     let (world, lost) = all_lost(LOCAL);
     let machine = lost[0].split('-').nth(3).unwrap();
-    let asked = stack(&on_worker_4(LOCAL));
+    let asked = stack(&offering(LOCAL, &[(4, "")]));
     let refused = plan(&world, &asked);
     assert!(rules(&refused).iter().all(|rule| *rule == "kept-claims"), "{:#?}", refused.blocked);
     let said = &refused.blocked.iter().find(|it| it.address.ends_with("pool.data")).unwrap();
@@ -348,23 +327,10 @@ fn a_directory_its_member_still_writes_to_is_not_free() {
     let lost = ObjectKey::global(Kind::PersistentVolume, volume(&world, "data-history-data-1"));
     world.sandbox.disturb(|cluster| cluster.delete(&lost));
     let text = changed(LOCAL, "nodes     = 3", "nodes     = 4");
-    let four = stack(&on_worker_4(&text));
+    let four = stack(&offering(&text, &[(4, "")]));
     let plan = plan(&world, &four);
     let bound = plan.notes.iter().find(|note| note.contains("data-history-data-3 will be bound"));
     assert!(bound.is_some_and(|note| !note.contains(&lost.name)), "{:#?}", plan.notes);
-}
-
-/// The stack with volumes for both contents on a fourth machine.
-fn on_worker_4(text: &str) -> String {
-    let more = |tier: &str, what: &str, size: &str, text: &str| {
-        let head =
-            format!("[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n");
-        let line = format!(
-            "  {{ node = \"worker-4\", path = \"/mnt/iotdb/{what}\", capacity = \"{size}\" }},\n"
-        );
-        changed(text, &head, &format!("{head}{line}"))
-    };
-    more("log", "wal", "20Gi", &more("ssd", "data", "200Gi", text))
 }
 
 /// A volume to be made on a machine that does not run is none anybody could come to.
@@ -378,7 +344,7 @@ fn volumes_to_be_made_on_a_machine_that_does_not_run_are_not_free() {
         object.value_mut()["status"]["conditions"] = trouble;
     });
     let text = changed(LOCAL, "nodes     = 3", "nodes     = 4");
-    let asked = stack(&on_worker_4(&text));
+    let asked = stack(&offering(&text, &[(4, "")]));
     let refused = plan(&world, &asked);
     assert_eq!(rules(&refused), ["volumes", "volumes"], "{:#?}", refused.blocked);
     assert!(refused.blocked[0].reason.contains("does not run"), "{:#?}", refused.blocked);
