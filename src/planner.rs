@@ -15,6 +15,7 @@ pub mod immutable;
 pub mod jobs;
 pub mod kept;
 pub mod leavers;
+pub mod lost;
 pub mod machines;
 pub mod managers;
 pub mod objects;

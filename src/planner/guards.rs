@@ -63,7 +63,8 @@ pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     let recycled: BTreeSet<String> =
         tiers::recycled(input).iter().map(|(volume, _)| volume.to_string()).collect();
     for consent in input.consents {
-        if recycled.contains(consent) || replacing::is_a_member(input, consent) {
+        let is_given_up = plan.steps.values().any(|step| step.gives_up(consent));
+        if is_given_up || recycled.contains(consent) || replacing::is_a_member(input, consent) {
             continue;
         }
         if !clusters.contains(consent) && !contested.contains(consent) {

@@ -1,4 +1,6 @@
-//! Members that leave a pool: what each is told, when it has left, and what goes then (rules 2, 6, 7).
+//! Members that leave a pool: who they are, what each is told, and when it has left (rules 2, 6, 7).
+
+mod steps;
 
 use std::collections::BTreeSet;
 
@@ -8,14 +10,15 @@ use db_engine::engine::{MemberState, Topology, TopologyMember, Unfit, host};
 use db_engine::statement::Statement;
 use serde_json::Value;
 
-use super::draft::PlanDraft;
-use super::{PlanInput, claims, condemned, growth, order, orphans, retirement, teardown};
+pub use steps::parted;
+pub(super) use steps::{abandoned, is_to_be_abandoned, leave_one_by_one};
+
+use super::{PlanInput, growth, lost, orphans, retirement};
 use crate::desired::{DesiredPool, members};
 use crate::object::{ObjectKey, at};
-use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
-use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
-use crate::stack::Cluster;
-use crate::wording;
+use crate::observed::{DatabaseView, LiveObject};
+use crate::plan::step::{Expect, Until};
+use crate::stack::{Cluster, Tier};
 
 /// How long a member may take at least to hand over what it stores, in seconds.
 const DRAIN_SECONDS_MIN: u64 = 1800;
@@ -44,6 +47,8 @@ pub(super) struct Leaver {
     /// Its pod.
     pub(super) pod: ObjectKey,
     address: String,
+    /// Whether it is gone with its machine, or by the word of the user: nobody waits for it.
+    pub(super) is_lost: bool,
     /// What is left to be done about it in the database; nothing if it is not listed there.
     listed: Option<Listed>,
 }
@@ -55,7 +60,14 @@ struct Listed {
     /// How the database calls its state, if it does not run.
     away: Option<String>,
     /// What it is told; `None`: it is leaving already.
-    told: Option<Statement>,
+    told: Option<Told>,
+}
+
+/// What the database is told of a member.
+struct Told {
+    statement: Statement,
+    /// Whether what it holds is given up: it will not hand that over any more.
+    gives_up: bool,
 }
 
 impl<'a> Shrinking<'a> {
@@ -123,10 +135,25 @@ impl<'a> Shrinking<'a> {
                 Err(_) => {}
             }
         }
-        for ordinal in (self.desired.replicas()..self.has).rev() {
-            leavers.push((ordinal, self.leaver(input, &mut topology, ordinal)?));
+        let mut members = Vec::new();
+        let ordinals = (self.desired.replicas()..self.has).rev();
+        // Those whose machine is gone are off the list first: nobody is drained beside one that is away.
+        let (lost, others): (Vec<u32>, Vec<u32>) =
+            ordinals.partition(|ordinal| self.is_lost(input, *ordinal));
+        for ordinal in lost.into_iter().chain(others) {
+            members.push((ordinal, self.leaver(input, &mut topology, ordinal)?));
         }
+        members.sort_by_key(|(ordinal, _)| std::cmp::Reverse(*ordinal));
+        leavers.extend(members);
         Ok(leavers)
+    }
+
+    /// Whether a member is gone with its machine, or by the word of the user.
+    fn is_lost(&self, input: &PlanInput<'_>, ordinal: u32) -> bool {
+        let pod = self.pod(ordinal);
+        let is_said = input.consents.contains(&pod.to_string());
+        !is_ready(input, &pod)
+            && (is_said || lost::is_without_its_machine(input, self.desired, ordinal))
     }
 
     /// The members there will be when the first of them is told to leave. The end of a pool also waits for those
@@ -219,13 +246,13 @@ impl<'a> Shrinking<'a> {
         ordinal: u32,
     ) -> Result<Leaver, Unfit> {
         let address = members::address(input.stack, &self.desired.set.name, ordinal);
-        let pod = self.pod(ordinal);
+        let (pod, is_lost) = (self.pod(ordinal), self.is_lost(input, ordinal));
         let listed = match topology.members.get(&address) {
             None => None,
             Some(member) => {
                 let told = match member.state {
                     MemberState::Leaving => None,
-                    _ => Some(self.statement(input, topology, &address)?),
+                    _ => Some(self.told(input, topology, (&address, &pod))?),
                 };
                 let is_away = member.state != MemberState::Running;
                 let away = is_away.then(|| member.status.clone());
@@ -233,21 +260,77 @@ impl<'a> Shrinking<'a> {
             }
         };
         topology.members.remove(&address);
-        Ok(Leaver { pod, address, listed })
+        Ok(Leaver { pod, address, is_lost, listed })
     }
 
-    fn statement(
+    /// What the database is told of a member that leaves. One that is gone with what it holds is given up, if the
+    /// user agrees to that.
+    fn told(
         &self,
         input: &PlanInput<'_>,
         topology: &Topology,
-        address: &str,
-    ) -> Result<Statement, Unfit> {
+        (address, pod): (&str, &ObjectKey),
+    ) -> Result<Told, Unfit> {
         let spec = members::spec(input.stack, self.cluster);
-        driver(self.cluster.engine).leave(&spec, topology, address)
+        let driver = driver(self.cluster.engine);
+        let refused = match driver.leave(&spec, topology, address) {
+            Ok(statement) => return Ok(Told { statement, gives_up: false }),
+            Err(unfit) if is_ready(input, pod) => return Err(unfit),
+            Err(unfit) => unfit,
+        };
+        let given_up = driver.give_up(&spec, topology, address);
+        if input.consents.contains(&pod.to_string()) {
+            return given_up.map(|statement| Told { statement, gives_up: true });
+        }
+        if given_up.is_err() {
+            return Err(refused);
+        }
+        let elsewhere = match self.is_bound_to_machines(input) {
+            true => String::new(),
+            false => format!("; {}", lost::STARTED_ELSEWHERE),
+        };
+        let help = format!(
+            "{}{elsewhere}. If what it stored is gone for good, say so with --consent {pod}: the others make \
+             that anew",
+            refused.help
+        );
+        Err(Unfit { help, ..refused })
+    }
+
+    /// Whether the data of its members cannot be had on another machine.
+    fn is_bound_to_machines(&self, input: &PlanInput<'_>) -> bool {
+        let pool = self.cluster.pools.get(&self.desired.name);
+        let tier = pool.and_then(|pool| input.stack.storage.get(&pool.data.tier));
+        tier.is_none_or(Tier::is_local)
     }
 
     fn pod(&self, ordinal: u32) -> ObjectKey {
         ObjectKey::pod_of(&self.desired.set, ordinal)
+    }
+
+    /// When its set has shrunk by a member that left: `is_whole`, if those that are left are ready by then. The pod of
+    /// one whose machine is gone goes by a step of its own.
+    pub(super) fn shrunk(
+        &self,
+        input: &PlanInput<'_>,
+        (ordinal, leaver): (u32, &Leaver),
+        is_whole: bool,
+    ) -> Until {
+        let object = self.desired.set.clone();
+        let others_are_lost = (self.desired.replicas()..ordinal).any(|it| self.is_lost(input, it));
+        if is_to_be_abandoned(input, leaver).is_some() {
+            Until::Heard { object }
+        } else if is_whole && !others_are_lost {
+            Until::Rolled { object, replicas: ordinal }
+        } else {
+            Until::Gone { object: leaver.pod.clone() }
+        }
+    }
+
+    /// Its members below an ordinal that are not gone for good.
+    fn others(&self, leavers: &[(u32, Leaver)], below: u32) -> Vec<u32> {
+        let is_lost = |ordinal: &u32| leavers.iter().any(|(it, one)| it == ordinal && one.is_lost);
+        (0..below).filter(|ordinal| !is_lost(ordinal)).collect()
     }
 
     /// What everything that comes after a drain relies on.
@@ -258,159 +341,6 @@ impl<'a> Shrinking<'a> {
             address: leaver.address.clone(),
         }
     }
-}
-
-/// What the end of a claim above all members relies on, and comes after: that its member has left. `None`
-/// where that is not so, or not known. One that is listed although its pod is gone is removed first, if
-/// nothing is lost with it; else it is told.
-pub fn parted(
-    input: &PlanInput<'_>,
-    plan: &mut PlanDraft,
-    (name, desired): (&str, &DesiredPool),
-    ordinal: u32,
-) -> Option<(Expect, BTreeSet<StepId>)> {
-    let shrinking = Shrinking::with(input, name, desired, desired.replicas())?;
-    let Some(DatabaseView::Seen(topology)) = input.observed.databases.get(name) else {
-        return None;
-    };
-    let pod = shrinking.pod(ordinal);
-    let mut stopped = BTreeSet::new();
-    match input.observed.objects.get(&pod) {
-        Some(live) if live.is_leaving() => drop(stopped.insert(stops(plan, &pod))),
-        Some(_) => return None,
-        None => {}
-    }
-    let address = members::address(input.stack, &desired.set.name, ordinal);
-    let member = topology.members.get(&address);
-    if member.is_some_and(|member| member.state == MemberState::Running) {
-        // Its pod went a moment ago, or it is not where its name says.
-        return None;
-    }
-    let leaver = match shrinking.leaver(input, &mut topology.clone(), ordinal) {
-        Ok(leaver) => leaver,
-        Err(why) => {
-            let member = member?;
-            let holds = wording::regions(member.regions);
-            let back = match retirement::is_retired(desired) {
-                true => "Put its pool back into the stack to bring it back".to_owned(),
-                false => "Raise `nodes` to bring it back".to_owned(),
-            };
-            plan.note(format!(
-                "The database lists {} as {} ({holds}), and its set has no such member. It is kept, \
-                 and so is its claim: {}. {back}.",
-                pod.name, member.status, why.reason
-            ));
-            return None;
-        }
-    };
-    let left = shrinking.left(&leaver);
-    let database = &input.desired.clusters.get(name)?.database;
-    let drained = drain(plan, &shrinking, database, &leaver, &stopped);
-    stopped.extend(drained);
-    Some((left, stopped))
-}
-
-/// Waits until the last pod of a member has stopped.
-fn stops(plan: &mut PlanDraft, pod: &ObjectKey) -> StepId {
-    let id = StepId(format!("stopped/{pod}"));
-    let (title, until) =
-        (format!("wait until {pod} has stopped"), Until::Gone { object: pod.clone() });
-    let step = Step::waiting(
-        title,
-        "its claim goes after it",
-        BTreeSet::new(),
-        until,
-        teardown::STOP_SECONDS_MIN,
-    );
-    plan.step(id.clone(), step);
-    id
-}
-
-/// Each hands over what it stores, then it goes, then its claim does. `goes` adds the step by which its pod
-/// goes and nobody takes its place. Answers the last of those.
-pub(super) fn leave_one_by_one(
-    input: &PlanInput<'_>,
-    plan: &mut PlanDraft,
-    shrinking: &Shrinking<'_>,
-    (database, after): (&DatabaseScope, &BTreeSet<StepId>),
-    goes: impl Fn(&mut PlanDraft, (u32, &Leaver), BTreeSet<StepId>) -> BTreeSet<StepId>,
-) -> BTreeSet<StepId> {
-    let leavers = shrinking.leavers(input).unwrap_or_default();
-    let mut before = after.clone();
-    let is_whole = |live: &LiveObject| live.has_rolled(i64::from(shrinking.has));
-    if leavers.iter().all(|(_, leaver)| leaver.listed.is_some())
-        && shrinking.live.is_some_and(|live| !is_whole(live))
-    {
-        before = [whole(plan, shrinking, &before)].into();
-    }
-    for (ordinal, leaver) in &leavers {
-        let mut after = before.clone();
-        after.extend(drain(plan, shrinking, database, leaver, &before));
-        if *ordinal >= shrinking.has {
-            before = after;
-            continue;
-        }
-        let gone = goes(plan, (*ordinal, leaver), after);
-        for (claim, _) in claims::of_member(input, &shrinking.desired.set, *ordinal) {
-            condemned::member_left(input, plan, claim, shrinking.left(leaver), &gone);
-        }
-        before = gone;
-    }
-    before
-}
-
-/// Waits until members that still restart have come back: nobody is drained beside them.
-fn whole(plan: &mut PlanDraft, shrinking: &Shrinking<'_>, after: &BTreeSet<StepId>) -> StepId {
-    let because = "nobody is drained while others restart";
-    order::rolled(plan, shrinking.desired, shrinking.has, because, after.clone())
-}
-
-fn drain(
-    plan: &mut PlanDraft,
-    shrinking: &Shrinking<'_>,
-    database: &DatabaseScope,
-    leaver: &Leaver,
-    after: &BTreeSet<StepId>,
-) -> Option<StepId> {
-    let Listed { id, regions, away, told } = leaver.listed.as_ref()?;
-    let (pod, address, of) = (&leaver.pod, &leaver.address, &shrinking.cluster.name);
-    let (object, cluster_name) = (pod.clone(), of.clone());
-    let whole = Expect::Whole { object, cluster: cluster_name, address: address.clone(), id: *id };
-    let (title, name, set) = (shrinking.desired.title, &pod.name, &shrinking.desired.set);
-    let (action, expects, heading) = match told {
-        Some(statement) => {
-            let holds = wording::regions(*regions);
-            let (heading, ready) = match away {
-                Some(status) => {
-                    let heading = format!("remove {title} {name}, which is {status} ({holds})");
-                    (format!("{heading}: `{}`", statement.text), None)
-                }
-                None => (
-                    format!("drain {title} {name} ({holds}): `{}`", statement.text),
-                    Some(Expect::Ready { object: shrinking.live.map_or(pod, |_| set).clone() }),
-                ),
-            };
-            let (member, database) = (pod.clone(), database.clone());
-            let statement = statement.clone();
-            let expects = std::iter::once(whole).chain(ready).collect();
-            (Action::Say { member, database, statement }, expects, heading)
-        }
-        None => (Action::Await, Vec::new(), format!("see {title} {name} leave the database")),
-    };
-    let step_id = StepId(format!("drain/{pod}"));
-    let step = Step {
-        action,
-        title: heading,
-        because: format!("a {title} leaves only once it holds nothing"),
-        expects,
-        after: after.clone(),
-        until: Until::Left { cluster: of.clone(), address: address.clone(), id: *id },
-        limit_seconds: drain_seconds(shrinking.size),
-        risk: Risk::Moves,
-        bytes: 0,
-    };
-    plan.step(step_id.clone(), step);
-    Some(step_id)
 }
 
 /// The members there will be when somebody is told to leave: that comes after all whom the same plan makes, or
@@ -459,6 +389,10 @@ fn is_starting(input: &PlanInput<'_>, pool: &DesiredPool, ordinal: u32) -> bool 
         let failed = containers.into_iter().flatten().any(fails);
         pod.text("/spec/nodeName").is_some() && !pod.is_ready() && !pod.is_leaving() && !failed
     })
+}
+
+fn is_ready(input: &PlanInput<'_>, pod: &ObjectKey) -> bool {
+    input.observed.objects.get(pod).is_some_and(LiveObject::is_ready)
 }
 
 /// How long a member may take to hand over all that a claim of this size can hold, in seconds.

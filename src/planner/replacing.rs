@@ -9,14 +9,13 @@ use db_engine::cluster::{Content, Role};
 use db_engine::drivers::driver;
 use db_engine::engine::{MemberState, TopologyMember, Unfit};
 use db_engine::statement::Statement;
-use serde_json::Value;
 
 pub use steps::steps;
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, condemned, leavers};
-use crate::desired::storage::hostname;
-use crate::desired::{Desired, DesiredCluster, DesiredPool, members, preparation};
+use super::lost::{Machine, STARTED_ELSEWHERE, is_volume_gone, is_without_its_machine, machine};
+use super::{PlanInput, claims, leavers};
+use crate::desired::{Desired, DesiredCluster, DesiredPool, members};
 use crate::object::{ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
 use crate::plan::Purpose;
@@ -113,17 +112,6 @@ pub fn member(
     Err(NoMember::None { name: name.to_owned(), near: near.map(str::to_owned) })
 }
 
-/// Where the pod of a member is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Machine {
-    /// Nowhere: none takes it.
-    None,
-    /// On one that runs, as far as can be told.
-    Runs,
-    /// On one that is away, or not there any more.
-    Gone,
-}
-
 impl<'a> Lost<'a> {
     /// The members the user has named, by their pods.
     fn all(input: &PlanInput<'a>) -> Vec<Self> {
@@ -203,8 +191,7 @@ impl<'a> Lost<'a> {
         if tier.is_some_and(|tier| !tier.is_local()) {
             return Err(Unfit::new(
                 "its volume is not bound to a machine, and outlives one",
-                "remove the Node that is gone, or taint it node.kubernetes.io/out-of-service: Kubernetes then \
-                 starts the member on another machine, with its data",
+                STARTED_ELSEWHERE,
             ));
         }
         set_refuses(input, self).map_or(Ok(()), Err)
@@ -241,35 +228,6 @@ fn unheard(why: &str) -> Unfit {
         format!("without an answer from the database nobody knows what would be lost: {why}"),
         "bring the database to answer first",
     )
-}
-
-/// Where a pod is, as far as the machines were looked at.
-fn machine(input: &PlanInput<'_>, pod: &LiveObject) -> Machine {
-    let Some(node) = pod.text("/spec/nodeName") else { return Machine::None };
-    match is_gone(input, |key, _| key.name == node) {
-        true => Machine::Gone,
-        false => Machine::Runs,
-    }
-}
-
-/// Whether a machine is away, or not there any more; where none was looked at, nobody knows.
-fn is_gone(input: &PlanInput<'_>, is_it: impl Fn(&ObjectKey, &LiveObject) -> bool) -> bool {
-    let mut nodes = input.observed.of_kind(Kind::Node).peekable();
-    let are_seen = nodes.peek().is_some();
-    are_seen && !nodes.any(|(key, live)| is_it(key, live) && live.is_ready())
-}
-
-/// Whether the volume of a claim is on a machine that is gone.
-fn is_volume_gone(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
-    let live = input.observed.objects.get(claim);
-    let volume = live.and_then(|live| condemned::volume_of(input, live));
-    volume.is_some_and(|(_, volume)| is_on_a_machine_that_is_gone(input, &volume.value))
-}
-
-/// Whether a local volume is on a machine that is away, or not there any more.
-pub fn is_on_a_machine_that_is_gone(input: &PlanInput<'_>, volume: &Value) -> bool {
-    let directory = preparation::directory(volume);
-    directory.is_some_and(|it| is_gone(input, |key, live| hostname(key, live) == it.node))
 }
 
 /// Whether a claim is of a member that is given up, with what is on it.
@@ -360,9 +318,7 @@ fn tell_of(
     if runs || input.consents.contains(&pod.to_string()) {
         return;
     }
-    let live = input.observed.objects.get(&pod);
-    let is_without = live.is_some_and(|live| machine(input, live) == Machine::Gone)
-        || pool.claims_of(ordinal).any(|claim| is_volume_gone(input, &claim));
+    let is_without = is_without_its_machine(input, pool, ordinal);
     let is_begun = claims::of_member(input, &pool.set, ordinal)
         .into_iter()
         .any(|(_, claim)| claim.label(LABEL_GIVEN_UP).is_some() && !claim.is_leaving());

@@ -161,7 +161,12 @@ pub fn members_leave(
         let last =
             leave_one_by_one(input, plan, &shrinking, (database, &after), |plan, leaver, after| {
                 match shrinking.live {
-                    Some(live) => [scale_down(plan, (&shrinking, live), run, leaver, after)].into(),
+                    Some(live) => {
+                        // Who never joined may never be ready.
+                        let until = shrinking.shrunk(input, leaver, run);
+                        let scaled = scale_down(plan, (&shrinking, live), until, leaver, after);
+                        leavers::abandoned(input, plan, &shrinking, leaver.1, [scaled].into())
+                    }
                     None => delete_pod(input, plan, &shrinking, leaver, after),
                 }
             });
@@ -173,7 +178,7 @@ pub fn members_leave(
 fn scale_down(
     plan: &mut PlanDraft,
     (shrinking, live): (&Shrinking<'_>, &LiveObject),
-    run: bool,
+    until: Until,
     (ordinal, leaver): (u32, &Leaver),
     after: BTreeSet<StepId>,
 ) -> StepId {
@@ -188,11 +193,7 @@ fn scale_down(
         because: BECAUSE.to_owned(),
         expects: vec![unchanged, shrinking.left(leaver)],
         after,
-        until: match run {
-            true => Until::Rolled { object: set.clone(), replicas: ordinal },
-            // Who never joined may never be ready.
-            false => Until::Gone { object: leaver.pod.clone() },
-        },
+        until,
         limit_seconds: shrinking.desired.ready_within_seconds * u64::from(ordinal.max(1)),
         risk: Risk::None,
         bytes: 0,
@@ -209,6 +210,9 @@ fn delete_pod(
     (_, leaver): (u32, &Leaver),
     after: BTreeSet<StepId>,
 ) -> BTreeSet<StepId> {
+    if leavers::is_to_be_abandoned(input, leaver).is_some() {
+        return leavers::abandoned(input, plan, shrinking, leaver, after);
+    }
     let Some(live) = input.observed.objects.get(&leaver.pod) else { return after };
     let (id, until) = (delete_id(&leaver.pod), Until::Gone { object: leaver.pod.clone() });
     delete(plan, &leaver.pod, live, BECAUSE, after, until, STOP_SECONDS_MIN);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::draft::{PlanDraft, update_id};
 use super::leavers::{Leaver, Shrinking, leave_one_by_one};
 use super::restarts::restarts_members;
-use super::{PlanInput, order, retirement};
+use super::{PlanInput, leavers, order, retirement};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::observed::LiveObject;
@@ -68,7 +68,14 @@ pub fn steps(
         );
     }
     leave_one_by_one(input, plan, &shrinking, (&cluster.database, after), |plan, leaver, after| {
-        [shrink(input, plan, (&shrinking, live), change, leaver, after)].into()
+        let shrinks = shrink(input, plan, (&shrinking, live), change, leaver, after);
+        let after = leavers::abandoned(input, plan, &shrinking, leaver.1, [shrinks].into());
+        let is_last = leaver.0 == pool.replicas();
+        if is_last && leavers::is_to_be_abandoned(input, leaver.1).is_some() {
+            let because = "those that stay are whole";
+            return [order::rolled(plan, pool, leaver.0, because, after)].into();
+        }
+        after
     });
     true
 }
@@ -108,7 +115,7 @@ fn shrink(
         because: change.because.clone(),
         expects,
         after,
-        until: Until::Rolled { object: set.clone(), replicas: ordinal },
+        until: shrinking.shrunk(input, (ordinal, leaver), true),
         limit_seconds: order::limit(shrinking.desired),
         risk: Risk::None,
         bytes: 0,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::PlanInput;
 use super::condemned::claim_of;
 use super::draft::PlanDraft;
-use super::{claims, directories, halves, machines, recycling, replacing};
+use super::{claims, directories, halves, lost, machines, recycling, replacing};
 use crate::desired::storage::{self, policy};
 use crate::desired::{DesiredPool, labels};
 use crate::object::{Kind, ObjectKey};
@@ -125,7 +125,7 @@ impl<'a> Room<'a> {
                 Some((_, "Released" | "Failed")) => released.push(key),
                 // Of machines that are not there `directories` says it where volumes are not made yet.
                 _ if match live {
-                    Some(live) => replacing::is_on_a_machine_that_is_gone(input, &live.value),
+                    Some(live) => lost::is_on_a_machine_that_is_gone(input, &live.value),
                     None => directories::is_on_a_machine_in_trouble(input, &object.manifest),
                 } =>
                 {

@@ -48,6 +48,7 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
 /// One pass of every node over its pods.
 pub(super) fn run(cluster: &mut Cluster) {
     databases::part(cluster);
+    back(cluster, cluster.clock_ms);
     forget_pods_of_machines_that_are_gone(cluster);
     let is_busy = |key: &ObjectKey, pod: &Value| {
         let rests = |life: &PodLife| matches!(life.stage, Stage::Ready | Stage::Ended);
@@ -65,6 +66,25 @@ pub(super) fn run(cluster: &mut Cluster) {
             advance(cluster, &key, pod);
         }
     }
+}
+
+/// Machines that were away until now say again that they are ready.
+pub(super) fn back(cluster: &mut Cluster, now: u64) {
+    for node in cluster.trouble.take_back(now) {
+        say_whether_ready(cluster, &node, true);
+    }
+}
+
+/// Writes into a Node whether its kubelet was heard, as the controller of Nodes does after some 50 s; here, at once.
+pub(super) fn say_whether_ready(cluster: &mut Cluster, node: &str, is_ready: bool) {
+    let condition = match is_ready {
+        true => json!({ "type": "Ready", "status": "True", "reason": "KubeletReady" }),
+        false => json!({ "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown" }),
+    };
+    let key = ObjectKey::global(Kind::Node, node);
+    cluster.change("kube-controller-manager", &key, |node| {
+        put(node, &["status", "conditions"], json!([condition]));
+    });
 }
 
 /// As the garbage collector of pods does some 40 s after a Node is gone; here, at once.

@@ -74,6 +74,13 @@ impl Trouble {
         self.away.get(node).is_some_and(|until| now < *until)
     }
 
+    /// Machines that can be reached again, which are forgotten.
+    pub(super) fn take_back(&mut self, now: u64) -> Vec<String> {
+        let back: BTreeMap<String, u64> =
+            self.away.extract_if(.., |_, until| *until <= now).collect();
+        back.into_keys().collect()
+    }
+
     /// Whether a pod cannot come up at present.
     pub(super) fn keeps_down(&self, key: &ObjectKey, pod: &Value, now: u64) -> bool {
         self.crashing.get(key).is_some_and(|until| now < *until)
@@ -114,6 +121,7 @@ impl Cluster {
     pub fn lose_node(&mut self, node: &str, time: Duration) {
         let until = self.until(time);
         self.trouble.away.insert(node.to_owned(), until);
+        nodes::say_whether_ready(self, node, false);
         for pod in self.keys_of(Kind::Pod) {
             if self.get(&pod).is_some_and(|pod| text(pod, "/spec/nodeName") == node) {
                 self.bring_down(&pod);
@@ -141,6 +149,7 @@ impl Cluster {
 
     /// Ends every trouble.
     pub fn heal(&mut self) {
+        nodes::back(self, u64::MAX);
         self.trouble = Trouble::default();
         self.idleness.wake_all();
         self.revision += 1;

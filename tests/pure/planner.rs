@@ -13,6 +13,7 @@ mod identity;
 mod interrupted;
 mod laws;
 mod locked;
+mod lost;
 mod mishaps;
 mod moved;
 mod moving;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use db_engine::cluster::Content;
 
-use super::{Due, Lost, Machine, Standing, machine};
+use super::{Due, Lost, Standing};
 use crate::desired::DesiredPool;
 use crate::object::{Kind, LABEL_GIVEN_UP, ObjectKey};
 use crate::observed::LiveObject;
@@ -14,6 +14,7 @@ use crate::planner::condemned;
 use crate::planner::draft::{
     PlanDraft, create_id, delete_id, join_id, ready_id, settled, update_id,
 };
+use crate::planner::lost::{Machine, abandon, machine, remade};
 use crate::planner::order::{self, PROMPT_SECONDS};
 use crate::planner::removal::{FREE_SECONDS, delete};
 use crate::planner::restarts::restarts_members;
@@ -209,10 +210,7 @@ fn given_up(
 ) -> BTreeSet<StepId> {
     let Some((statement, id, regions)) = due.told.as_ref() else { return before };
     let (pod, of, address) = (lost.pod.clone(), lost.name.to_owned(), lost.address.clone());
-    let remade = match regions {
-        0 => "it held no region".to_owned(),
-        _ => format!("the others make its {} anew", wording::regions(*regions)),
-    };
+    let remade = remade(*regions);
     let told = format!("{TOLD}{id}");
     let is_told = due.claims.iter().any(|(_, it)| it.label(LABEL_GIVEN_UP) == Some(&told));
     if !is_told {
@@ -307,28 +305,18 @@ fn pod_goes(
     left: Expect,
 ) -> StepId {
     let (pod, uid) = (lost.pod.clone(), live.uid().to_owned());
-    let is_gone = machine(input, live) == Machine::Gone;
-    let (action, title) = match is_gone {
-        true => {
-            let title = format!("remove {pod} without its machine, which is gone");
-            (Action::Abandon { pod: pod.clone(), uid: uid.clone() }, title)
-        }
-        false => {
-            let action = Action::Delete { object: pod.clone(), uid: uid.clone() };
-            (action, format!("delete {pod}, so that it is made anew"))
-        }
-    };
+    let until = Until::Renewed { object: pod.clone(), uid: uid.clone() };
+    if machine(input, live) == Machine::Gone {
+        return abandon(plan, (&pod, live), BECAUSE, left, after.clone(), until);
+    }
+    let away = Expect::Away { object: pod.clone(), uid: uid.clone() };
     let step = Step {
-        action,
-        title,
+        action: Action::Delete { object: pod.clone(), uid },
+        title: format!("delete {pod}, so that it is made anew"),
         because: BECAUSE.to_owned(),
-        expects: (!live.is_ready())
-            .then(|| Expect::Away { object: pod.clone(), uid: uid.clone() })
-            .into_iter()
-            .chain([left])
-            .collect(),
+        expects: (!live.is_ready()).then_some(away).into_iter().chain([left]).collect(),
         after: after.clone(),
-        until: Until::Renewed { object: pod.clone(), uid },
+        until,
         limit_seconds: STOP_SECONDS_MIN,
         risk: Risk::None,
         bytes: 0,

@@ -16,13 +16,13 @@ fn claim(name: &str) -> ObjectKey {
 }
 
 /// The stack as it is written, changed.
-fn changed(text: &str, from: &str, to: &str) -> String {
+pub(super) fn changed(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from}");
     text.replacen(from, to, 1)
 }
 
 /// The stack with more volumes for both contents: each on a machine, in a directory with this after its name.
-fn offering(text: &str, places: &[(u32, &str)]) -> String {
+pub(super) fn offering(text: &str, places: &[(u32, &str)]) -> String {
     let more = |tier: &str, what: &str, size: &str, text: &str| {
         let head =
             format!("[storage.{tier}]\nkind    = \"local\"\nreclaim = \"retain\"\nvolumes = [\n");
