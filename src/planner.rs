@@ -30,6 +30,7 @@ pub mod removal;
 pub mod replacing;
 pub mod restarts;
 pub mod retirement;
+pub mod returning;
 pub mod scale_in;
 pub mod spread;
 pub mod stuck;

@@ -265,7 +265,13 @@ impl Half {
             );
             return (reason, help);
         }
-        let way = match input.observed.objects.contains_key(pod) || has_none {
+        let is_there = input.observed.objects.contains_key(pod) || has_none;
+        let way = match is_there {
+            true if !replacing::may_be_lost(input, pod) => format!(
+                "if it is lost for good, have the database give {} up by hand (`tsinfra status` shows its id): \
+                 the next apply brings it up empty, as a new member",
+                pod.name
+            ),
             true => format!(
                 "if it is lost for good, `tsinfra replace STACK {}`, with other volumes for it in the stack",
                 pod.name

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::draft::PlanDraft;
 use super::spread::Spread;
@@ -116,7 +116,16 @@ fn closed(input: &PlanInput<'_>, pool: &Pool, free: &Volumes<'_>) -> BTreeMap<St
 
 /// Whether pods of a pool may go to a machine, and it is not in trouble or cordoned.
 pub(super) fn takes(node: &LiveObject, pod: &PodOptions) -> bool {
-    why_closed(node, pod).is_none() && open_taints(node, pod).next().is_none()
+    why_closed(node, pod).is_none()
+        && open_taints(node, pod).next().is_none()
+        && !is_cordoned(node, pod)
+}
+
+/// Whether a machine is cordoned, which its taint says a moment later, and pods do not bear that.
+fn is_cordoned(node: &LiveObject, pod: &PodOptions) -> bool {
+    let cordon = json!({ "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule" });
+    at(&node.value, "/spec/unschedulable") == Some(&true.into())
+        && !pod.tolerations.iter().any(|toleration| bears(toleration, &cordon))
 }
 
 /// The taints of a machine that pods do not tolerate.

@@ -238,6 +238,12 @@ pub fn is_given_up(input: &PlanInput<'_>, claim: &ObjectKey) -> bool {
     lost.is_some_and(|lost| lost.due(input).is_some())
 }
 
+/// Whether members like this one can be replaced at all: their volumes are bound to machines, and their StatefulSet is
+/// there to make another.
+pub fn may_be_lost(input: &PlanInput<'_>, pod: &ObjectKey) -> bool {
+    Lost::of(input, pod.clone()).is_some_and(|lost| lost.may_be_lost(input).is_ok())
+}
+
 /// Whether a consent names a member of the stack.
 pub fn is_a_member(input: &PlanInput<'_>, consent: &str) -> bool {
     let pod = consent.parse::<ObjectKey>().ok().filter(|key| key.kind == Kind::Pod);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use db_engine::engine::{MemberState, host};
 
 use super::draft::PlanDraft;
-use super::{PlanInput, claims, orphans};
+use super::{PlanInput, claims, orphans, returning};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::object::{Kind, LABEL_CLUSTER, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -27,7 +27,10 @@ pub fn restart(
         return false;
     };
     let Some(pool) = desired.pools.iter().find(|pool| pool.set == *key) else { return false };
-    if claims::leaving(input, plan, pool) || member_leaving(input, plan, key, cluster) {
+    if claims::leaving(input, plan, pool)
+        || member_leaving(input, plan, key, cluster)
+        || returning::refuse(input, plan, cluster, pool)
+    {
         return true;
     }
     let mut away = not_ready(input, pool, live);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use db_engine::statement::{Answer, Statement};
 use serde_json::json;
+use tsinfra::observed::DatabaseView;
 use tsinfra::plan::selection::Selection;
 use tsinfra::survey::Request;
 
@@ -348,4 +350,62 @@ fn volumes_to_be_made_on_a_machine_that_does_not_run_are_not_free() {
     let refused = plan(&world, &asked);
     assert_eq!(rules(&refused), ["volumes", "volumes"], "{:#?}", refused.blocked);
     assert!(refused.blocked[0].reason.contains("does not run"), "{:#?}", refused.blocked);
+}
+
+/// Who would be sent to `tsinfra replace` in vain is told what is left: the database gives the member up by hand, and
+/// the next apply brings an empty one up.
+#[test]
+fn a_member_on_a_drivers_volumes_that_are_gone_is_given_up_by_hand() {
+    let world = world(CLOUD);
+    world.sandbox.disturb(|cluster| {
+        cluster.stall_storage(Duration::from_secs(1_000_000));
+        cluster.delete(&within(Kind::Pod, "history-data-1"));
+        ["data", "wal"]
+            .iter()
+            .for_each(|it| cluster.delete(&claim(&format!("{it}-history-data-1"))));
+    });
+    pass(&world, 60);
+    let refused = plan(&world, &stack(CLOUD));
+    assert_eq!(rules(&refused), ["kept-claims"], "{:#?}", refused.blocked);
+    let help = &refused.blocked[0].help;
+    assert!(!help.contains("tsinfra replace") && help.contains("by hand"), "{help}");
+    let seen = block_on(survey::look(&world, &stack(CLOUD), Purpose::Apply)).unwrap().observed;
+    let Some(DatabaseView::Seen(topology)) = seen.databases.get("history") else { panic!() };
+    let address = |it: u32| format!("history-data-{it}.history-data.tsdb.svc.cluster.local");
+    let by_hand = topology.members.iter().find(|(at, _)| at.starts_with("history-data-1."));
+    let by_hand = Statement::change(format!("REMOVE DATANODE {}", by_hand.unwrap().1.id));
+    world.sandbox.disturb(|cluster| {
+        let (now, asked) = (
+            cluster.clock_ms,
+            topology.members.keys().find(|at| **at != address(1) && at.contains("data")),
+        );
+        let database = cluster.databases.get_mut("tsdb/history").unwrap();
+        assert_eq!(database.answer(asked.unwrap(), &by_hand, now), Some(Answer::Accepted));
+        cluster.heal();
+    });
+    pass(&world, 120);
+    apply_all(&world, &stack(CLOUD));
+    assert_settled(&world, &stack(CLOUD));
+}
+
+/// A member whose machine takes no pods is not restarted: it would stay away until that is mended.
+#[test]
+fn nobody_restarts_whose_machine_takes_no_pods() {
+    let heavier = |text: &str| stack(&changed(text, "memory = \"8Gi\"", "memory = \"9Gi\""));
+    let taint = json!([{ "key": "dedicated", "value": "ai", "effect": "NoSchedule" }]);
+    for spec in [json!({ "unschedulable": true }), json!({ "taints": taint })] {
+        let world = world(LOCAL);
+        let live = world.sandbox.snapshot();
+        let pod = live.get(&within(Kind::Pod, "history-data-1")).unwrap();
+        let node = pod["spec"]["nodeName"].as_str().unwrap();
+        let node = ObjectKey::global(Kind::Node, node);
+        edit(&world.sandbox, "kubectl", &node, json!({ "spec": spec }));
+        let refused = plan(&world, &heavier(LOCAL));
+        assert_eq!(rules(&refused), ["quorum"], "{:#?}", refused.blocked);
+        assert!(refused.blocked[0].reason.starts_with("history-data-1 would not come back"));
+        // Nothing restarts in this one.
+        let protected =
+            changed(LOCAL, "[cluster.history]\n", "[cluster.history]\nprotect = true\n");
+        assert_eq!(plan(&world, &stack(&protected)).blocked, vec![]);
+    }
 }
