@@ -14,7 +14,7 @@ use super::{PlanInput, leavers, order, retirement};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::observed::LiveObject;
-use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::plan::step::{Action, Expect, Risk, Step, StepId};
 use crate::plan::{Change, Operation};
 use crate::wording::count;
 

@@ -149,7 +149,7 @@ fn those_to_come(
                     "{}: it waits for {volume}, and would take it before a new member does",
                     lost.pod.name
                 ),
-                "offer the new member's volumes on another machine",
+                way_on_to_room(input, lost),
             );
         }
         let id = StepId(format!("join/{}/{}/new", lost.name, lost.pool.name));
@@ -162,6 +162,19 @@ fn those_to_come(
         before = [id].into();
     }
     before
+}
+
+/// How a new member comes beside a lost one that waits for volumes. One that has nothing left takes those of any
+/// machine, so that only another tier is out of its reach.
+fn way_on_to_room(input: &PlanInput<'_>, lost: &Lost<'_>) -> String {
+    if !lost.claims(input).is_empty() {
+        return "offer the new member's volumes on another machine".to_owned();
+    }
+    let pool = input.stack.cluster_address(lost.name);
+    format!(
+        "instead of raising `nodes`, add a pool of one member with a tier of its own, apply that with \
+         --target {pool}.pool.NAME, then replace the member"
+    )
 }
 
 /// Marks its claims as far as they are not yet: whoever takes this up knows by it that this is the one that was

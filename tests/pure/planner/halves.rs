@@ -409,3 +409,36 @@ fn nobody_restarts_whose_machine_takes_no_pods() {
         assert_eq!(plan(&world, &stack(&protected)).blocked, vec![]);
     }
 }
+
+/// Its pod has lost everything and takes the first volumes that come, those of a new member too. What makes room is a
+/// pool on a tier of its own, which that pod cannot take, as its refusal says.
+#[test]
+fn what_makes_room_for_a_member_that_lost_everything_is_another_pool() {
+    let few = LOCAL
+        .replace("replication = 2", "replication = 3")
+        .replace("replication   = 2", "replication   = 3");
+    let (world, _) = all_lost(&few);
+    let more = offering(&changed(&few, "nodes     = 3", "nodes     = 4"), &[(4, ""), (5, "")]);
+    let consents = LOST.map(str::to_owned);
+    let refused = plan_for(&world, &stack(&more), Purpose::Apply, &consents);
+    assert_eq!(rules(&refused), ["replace"], "{:#?}", refused.blocked);
+    let help = &refused.blocked[0].help;
+    assert!(help.contains("a pool of one member with a tier of its own"), "{help}");
+    let tiers = "\n[storage.spare]\nkind = \"local\"\nreclaim = \"retain\"\nvolumes = [\n  { node = \"worker-4\", \
+                 path = \"/mnt/iotdb/spare\", capacity = \"200Gi\" },\n]\n[cluster.history.pool.spare]\n\
+                 role = \"mixed\"\nnodes = 1\nstorage = { tier = \"spare\", size = \"50Gi\" }\n";
+    let with_room = stack(&format!("{few}{tiers}"));
+    let target = "cluster.history.pool.spare".parse().unwrap();
+    let selection = Selection { targets: vec![target], excludes: Vec::new() };
+    let (stack_of, digest) = (&with_room, "of-a-test");
+    let request = Request { stack: stack_of, digest, purpose: Purpose::Apply, consents: &[] };
+    let room = block_on(survey::part(&world, &request, &selection)).unwrap();
+    assert_eq!(room.blocked, vec![]);
+    assert!(run(&world, &room).is_complete(&room));
+    let asked = stack(&format!("{}{tiers}", offering(&few, &[(5, "")])));
+    let plan = plan_for(&world, &asked, Purpose::Apply, &consents);
+    assert_eq!(plan.blocked, vec![]);
+    let outcome = run(&world, &plan);
+    assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    assert_settled(&world, &asked);
+}
