@@ -9,11 +9,18 @@ use crate::plan::Plan;
 
 /// One event as one line or a folded few.
 pub fn line(plan: &Plan, event: &Event, paint: Paint) -> String {
-    let title = title(plan, event);
-    match &event.what {
-        What::Begun => format!("{title}: started"),
-        What::Waiting { done, of, why } => fold(&waiting(&title, *done, *of, why), "", "    "),
-        What::Done { took } => format!("{title}: {} after {}", paint.added("done"), span(*took)),
+    told(&title(plan, event), &event.what, paint)
+}
+
+fn told(title: &str, what: &What, paint: Paint) -> String {
+    match what {
+        What::Begun => fold(&format!("{title}: started"), "", "    "),
+        What::Waiting { done, of, why } => fold(&waiting(title, *done, *of, why), "", "    "),
+        What::Done { took } => {
+            let line = fold(&format!("{title}: done after {}", span(*took)), "", "    ");
+            let (what, when) = line.rsplit_once("done").unwrap_or((&line, ""));
+            format!("{what}{}{when}", paint.added("done"))
+        }
         What::Ended { how, why } => {
             let line = format!("{title}: {how}: {}", harmless(why));
             paint.removed(&fold(&line, "", "    "))
@@ -48,5 +55,22 @@ pub fn span(took: Duration) -> String {
     match took.as_secs() {
         0 => format!("{}ms", took.as_millis()),
         whole => seconds(whole),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A long name is no reason for a line nobody can read.
+    #[test]
+    fn no_line_is_wider_than_a_screen_of_100_columns() {
+        let title = format!("keep the volume of {} beyond its claim", "history-".repeat(9));
+        let took = What::Done { took: Duration::from_secs(61) };
+        for what in [What::Begun, took] {
+            let shown = told(&title, &what, Paint::default());
+            assert!(shown.lines().count() == 2, "{shown}");
+            assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+        }
     }
 }
