@@ -161,6 +161,12 @@ impl LiveObject {
             && self.number("/status/observedGeneration") == self.number("/metadata/generation")
     }
 
+    /// Whether a StatefulSet is in the midst of a rollout: members of its old form restart once the others are ready.
+    pub fn is_rolling(&self) -> bool {
+        let newest = self.text("/status/updateRevision");
+        newest.is_some() && newest != self.text("/status/currentRevision")
+    }
+
     /// A condition of its status, by type.
     pub fn condition(&self, name: &str) -> Option<&Value> {
         let conditions = object::at(&self.value, "/status/conditions")?.as_array()?;

@@ -60,15 +60,6 @@ impl Step {
         Self { action, ..Self::waiting(title, because, after, Until::Said, limit_seconds) }
     }
 
-    /// Whether it has a member given up, by its pod.
-    pub fn gives_up(&self, pod: &str) -> bool {
-        let is_it = |expect: &Expect| match expect {
-            Expect::Lost { object, .. } => object.to_string() == pod,
-            _ => false,
-        };
-        self.expects.iter().any(is_it)
-    }
-
     /// The same step for the pod that came in the place of the one it deletes.
     #[must_use]
     pub fn of_pod(&self, new: &str) -> Self {

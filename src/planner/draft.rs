@@ -113,6 +113,11 @@ pub fn ready_id(set: &ObjectKey) -> StepId {
     StepId(format!("ready/{set}"))
 }
 
+/// The step by which a member leaves, by its pod.
+pub fn drain_id(pod: &str) -> StepId {
+    StepId(format!("drain/{pod}"))
+}
+
 /// The name of the step that waits until the database lists a pool's members.
 pub fn join_id(cluster: &str, pool: &str) -> StepId {
     StepId(format!("join/{cluster}/{pool}"))

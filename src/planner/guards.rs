@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use db_engine::cluster::{Role, ScaleOut, version_numbers};
 use db_engine::drivers::driver;
 
-use super::draft::PlanDraft;
+use super::draft::{PlanDraft, drain_id};
 use super::{PlanInput, immutable, objects, replacing, scale_in, tiers};
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject, Observed};
@@ -63,8 +63,8 @@ pub fn idle_consents(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     let recycled: BTreeSet<String> =
         tiers::recycled(input).iter().map(|(volume, _)| volume.to_string()).collect();
     for consent in input.consents {
-        let is_given_up = plan.steps.values().any(|step| step.gives_up(consent));
-        if is_given_up || recycled.contains(consent) || replacing::is_a_member(input, consent) {
+        let leaves = plan.steps.contains_key(&drain_id(consent));
+        if leaves || recycled.contains(consent) || replacing::is_a_member(input, consent) {
             continue;
         }
         if !clusters.contains(consent) && !contested.contains(consent) {

@@ -280,7 +280,11 @@ impl<'a> Shrinking<'a> {
         };
         let given_up = driver.give_up(&spec, topology, address);
         if input.consents.contains(&pod.to_string()) {
-            return given_up.map(|statement| Told { statement, gives_up: true });
+            let named = |unfit: Unfit| {
+                let reason = format!("{}: {}", pod.name, unfit.reason);
+                Unfit { reason, ..unfit }
+            };
+            return given_up.map(|statement| Told { statement, gives_up: true }).map_err(named);
         }
         if given_up.is_err() {
             return Err(refused);
@@ -290,9 +294,9 @@ impl<'a> Shrinking<'a> {
             false => format!("; {}", lost::STARTED_ELSEWHERE),
         };
         let help = format!(
-            "{}{elsewhere}. If what it stored is gone for good, say so with --consent {pod}: the others make \
+            "{}{elsewhere}. If what {} stored is gone for good, say so with --consent {pod}: the others make \
              that anew",
-            refused.help
+            refused.help, pod.name
         );
         Err(Unfit { help, ..refused })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use db_engine::cluster::Role;
 use serde_json::Value;
 
 use super::draft::{PlanDraft, delete_id};
@@ -68,6 +69,20 @@ pub(super) fn is_without_its_machine(
     let claims = claims::of_member(input, &pool.set, ordinal);
     pod.is_some_and(|pod| machine(input, pod) == Machine::Gone)
         || claims.into_iter().any(|(claim, _)| is_volume_gone(input, claim))
+}
+
+/// Whether members that vote are missing only because their machine is gone, and a majority runs: nobody brings them
+/// back by waiting, and nothing else needs them.
+pub(super) fn goes_on_without(input: &PlanInput<'_>, pool: &DesiredPool) -> bool {
+    let is_ready = |ordinal: &u32| {
+        let pod = input.observed.objects.get(&ObjectKey::pod_of(&pool.set, *ordinal));
+        pod.is_some_and(|pod| pod.is_ready() && !pod.is_leaving())
+    };
+    let (ready, away): (Vec<u32>, Vec<u32>) = (0..pool.replicas()).partition(is_ready);
+    pool.role == Role::Control
+        && !away.is_empty()
+        && ready.len() > away.len()
+        && away.into_iter().all(|ordinal| is_without_its_machine(input, pool, ordinal))
 }
 
 /// What becomes of the region replicas of a member that is given up.

@@ -10,7 +10,7 @@ use super::draft::{PlanDraft, create_id, join_id, ready_id, settled, update_id};
 use super::restarts::{self, restarts_members};
 use super::scale_in;
 use super::stuck;
-use super::{growth, guards, orphans, retirement};
+use super::{growth, guards, lost, orphans, retirement};
 use crate::desired::{DesiredCluster, DesiredPool};
 use crate::fields;
 use crate::object::{Kind, ObjectKey};
@@ -42,6 +42,7 @@ pub fn steps(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
     for (name, cluster) in &input.desired.clusters {
         pools(input, plan, name, cluster);
+        cluster.pools.iter().for_each(|pool| restarts::tell_rolling(input, plan, pool));
         retirement::members_leave(input, plan, (name, cluster));
         for pool in &cluster.pools {
             if !is(plan, &pool.set, Operation::Replace) {
@@ -128,7 +129,7 @@ fn pool_steps(
     match change {
         Some(change) if scale_in::steps(input, plan, (name, cluster), pool, &change, &after) => {}
         Some(change) => add(input, plan, &pool.set, &change, after, until, limit),
-        None if is_rolled(input, pool) => return,
+        None if is_rolled(input, pool) || lost::goes_on_without(input, pool) => return,
         None => ready(plan, pool, after),
     }
     stuck::unblock(input, plan, pool, limit);

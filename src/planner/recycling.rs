@@ -8,7 +8,7 @@ use super::draft::{PlanDraft, create_id, delete_id};
 use super::jobs::{Helper, admitted};
 use super::order::PROMPT_SECONDS;
 use super::removal::{FREE_SECONDS, removed};
-use super::{PlanInput, objects, tiers};
+use super::{PlanInput, lost, objects, tiers};
 use crate::desired::preparation;
 use crate::object::{Kind, LABEL_CLUSTER, LABEL_STACK, ObjectKey};
 use crate::observed::{DatabaseView, LiveObject};
@@ -46,6 +46,8 @@ pub fn unfit(input: &PlanInput<'_>, tier: &Tier, key: &ObjectKey) -> Option<Stri
         Some("its tier does not say recycle = \"scrub\"".to_owned())
     } else if !objects::is_ours(input.stack, input.observed, key, live) {
         Some("it is not this stack's".to_owned())
+    } else if lost::is_on_a_machine_that_is_gone(input, &live.value) {
+        Some("its machine does not run".to_owned())
     } else if live.is_leaving() || condemned_with(&live.value).is_some() {
         Some("it is on its way out".to_owned())
     } else if !is_asked_for || !input.stack.paths.iter().any(is_inside) {

@@ -135,6 +135,24 @@ pub fn ready_before_restart(input: &PlanInput<'_>, set: &ObjectKey) -> Vec<Objec
         .collect()
 }
 
+/// Tells of a rollout that an earlier change has begun and that has not come to its end: who restarts yet. Where the
+/// set changes, the plan says so itself.
+pub fn tell_rolling(input: &PlanInput<'_>, plan: &mut PlanDraft, pool: &DesiredPool) {
+    let live = input.observed.objects.get(&pool.set).filter(|live| live.is_rolling());
+    let Some(live) = live.filter(|_| !plan.changes.contains_key(&pool.set)) else { return };
+    let newest = live.text("/status/updateRevision");
+    let is_old = |pod: &LiveObject| pod.label("controller-revision-hash") != newest;
+    let old = input.observed.pods_of(&pool.set).filter(|(_, pod)| is_old(pod));
+    let old: Vec<&str> = old.map(|(key, _)| key.name.as_str()).collect();
+    if !old.is_empty() {
+        plan.note(format!(
+            "{} is in the midst of a rollout: {} restart one after the other, each once all others are ready.",
+            pool.set,
+            old.join(", ")
+        ));
+    }
+}
+
 /// Members of a pool that Kubernetes says are not ready, or not there.
 fn not_ready(input: &PlanInput<'_>, pool: &DesiredPool, live: &LiveObject) -> BTreeSet<String> {
     let has = live.number("/spec/replicas").unwrap_or(0);

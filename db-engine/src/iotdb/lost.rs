@@ -58,8 +58,8 @@ fn fit(cluster: &ClusterSpec, address: &str, member: &TopologyMember) -> Result<
         return Err(Unfit::new(
             format!("{name} is a {}, and how IoTDB removes a dead one was never seen", member.kind),
             format!(
-                "by hand, while the others run: `REMOVE CONFIGNODE {id}`, then delete its claim and its \
-                 pod; never the first one's, which would found another cluster"
+                "by hand, while the others run, with a volume for the new one in the stack: `REMOVE \
+                 CONFIGNODE {id}`, then delete its claim and its pod; never the first one's, which would found another cluster"
             ),
         ));
     }

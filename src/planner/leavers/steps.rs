@@ -9,7 +9,7 @@ use crate::desired::{DesiredPool, members};
 use crate::object::ObjectKey;
 use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
-use crate::planner::draft::{PlanDraft, join_id, ready_id};
+use crate::planner::draft::{PlanDraft, drain_id, join_id, ready_id};
 use crate::planner::{PlanInput, claims, condemned, lost, order, retirement, teardown};
 use crate::wording;
 
@@ -157,6 +157,7 @@ fn others_run(
         return after.clone();
     }
     if !leavers.iter().any(|(_, leaver)| leaver.is_lost) {
+        tell_who_is_waited_for(plan, leavers);
         return [whole(plan, shrinking, after)].into();
     }
     let (set, others) = (&shrinking.desired.set, shrinking.others(leavers, shrinking.has));
@@ -176,6 +177,16 @@ fn others_run(
     let step = Step::waiting(title, WHILE_OTHERS_RESTART, after.clone(), until, limit);
     plan.step(id.clone(), step);
     [id].into()
+}
+
+fn tell_who_is_waited_for(plan: &mut PlanDraft, leavers: &[(u32, Leaver)]) {
+    let is_away = |leaver: &Leaver| leaver.listed.as_ref().is_some_and(|it| it.away.is_some());
+    for (_, Leaver { pod, .. }) in leavers.iter().filter(|(_, leaver)| is_away(leaver)) {
+        plan.note(format!(
+            "{} is not ready, and is waited for. If it is gone for good, say so with --consent {pod}.",
+            pod.name
+        ));
+    }
 }
 
 /// What must be ready when a member is told to leave that is: its set, or all of its pods but those that are gone for
@@ -235,7 +246,7 @@ fn drain(
         }
         None => (Action::Await, Vec::new(), format!("see {title} {name} leave the database")),
     };
-    let step_id = StepId(format!("drain/{pod}"));
+    let step_id = drain_id(&pod.to_string());
     let step = Step {
         action,
         title: heading,
@@ -244,7 +255,8 @@ fn drain(
         after: after.clone(),
         until: Until::Left { cluster: of.clone(), address: address.clone(), id: *id },
         limit_seconds: drain_seconds(shrinking.size),
-        risk: Risk::Moves,
+        // One that is away has nothing to hand over any more.
+        risk: if away.is_none() { Risk::Moves } else { Risk::None },
         bytes: 0,
     };
     plan.step(step_id.clone(), step);

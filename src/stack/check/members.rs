@@ -121,8 +121,8 @@ fn check_storing(cluster: &Cluster, found: &mut Findings) {
         let mistake = Mistake::new(format!("`{key}` {is} {factor}, but only {members} data"))
             .label(place, "more replicas than members")
             .help(format!(
-                "each replica needs a member of its own: set `{key} = {storing}` in \
-                 `[cluster.{}.{engine}]`, or add members",
+                "each replica needs a member of its own: add members, or, as long as the cluster was never \
+                 applied, set `{key} = {storing}` in `[cluster.{}.{engine}]`",
                 cluster.name
             ));
         found.unfit(mistake);

@@ -8,6 +8,9 @@ use super::interrupted::pass;
 use super::mishaps::within;
 use super::*;
 
+/// For good.
+const LONG: Duration = Duration::from_secs(1_000_000);
+
 const LOST: &str = "history-data-2";
 
 /// How a machine is lost.
@@ -24,7 +27,7 @@ fn lose_the_machine_of(world: &Watched, pod: &str, how: How) {
     let live = world.sandbox.snapshot();
     let node = live.get(&pod).unwrap()["spec"]["nodeName"].as_str().unwrap().to_owned();
     world.sandbox.disturb(|cluster| match how {
-        How::Away => cluster.lose_node(&node, Duration::from_secs(1_000_000)),
+        How::Away => cluster.lose_node(&node, LONG),
         How::Deleted => cluster.delete(&ObjectKey::global(Kind::Node, node.as_str())),
     });
     pass(world, 120);
@@ -33,7 +36,7 @@ fn lose_the_machine_of(world: &Watched, pod: &str, how: How) {
 /// A pod that comes up no more, though its machine runs.
 fn crash(world: &Watched, pod: &str) {
     let pod = within(Kind::Pod, pod);
-    world.sandbox.disturb(|cluster| cluster.crash(&pod, Duration::from_secs(1_000_000)));
+    world.sandbox.disturb(|cluster| cluster.crash(&pod, LONG));
     pass(world, 120);
 }
 
@@ -66,7 +69,8 @@ fn who_leaves_with_its_machine_is_not_waited_for() {
         assert_eq!(is_abandoned(&plan), how == How::Away, "{plan:#?}");
         let given_up = &plan.steps[&id("drain/Pod/tsdb/history-data-2")];
         assert!(given_up.title.starts_with("give up DataNode history-data-2"), "{given_up:#?}");
-        assert!(given_up.gives_up("Pod/tsdb/history-data-2"), "{given_up:#?}");
+        let is_lost = |expect: &Expect| matches!(expect, Expect::Lost { .. });
+        assert!(given_up.expects.iter().any(is_lost), "{given_up:#?}");
         assert!(given_up.after.is_empty(), "nobody is waited for: {given_up:#?}");
         let outcome = run(&world, &plan);
         assert!(outcome.is_complete(&plan), "{how:?}: {outcome:#?}");
@@ -144,4 +148,84 @@ fn a_pool_ends_whose_member_is_lost() {
 
 fn id(text: &str) -> tsinfra::plan::step::StepId {
     tsinfra::plan::step::StepId(text.to_owned())
+}
+
+/// A ConfigNode that went with its machine, and is not missed: what changes DataNodes does not wait for it.
+#[test]
+fn nobody_waits_for_a_voter_whose_machine_is_gone() {
+    let world = world(LOCAL);
+    lose_the_machine_of(&world, LOST, How::Away);
+    let apply = |text: &str, consents: &[String]| {
+        let plan = plan_for(&world, &stack(text), Purpose::Apply, consents);
+        assert_eq!(plan.blocked, vec![]);
+        let outcome = run(&world, &plan);
+        assert!(outcome.is_complete(&plan), "{outcome:#?}");
+    };
+    let two = changed(LOCAL, "nodes     = 3", "nodes     = 2");
+    apply(&two, &consents());
+    apply(&offering(LOCAL, &[(4, "")]), &[]);
+}
+
+/// What an earlier change has begun, and the loss of a member has kept from its end, is told.
+#[test]
+fn a_rollout_that_waits_for_a_lost_member_is_told() {
+    let world = world(LOCAL);
+    let heavier = stack(&changed(LOCAL, "memory = \"8Gi\"", "memory = \"9Gi\""));
+    let begun = plan(&world, &heavier);
+    assert_eq!(begun.blocked, vec![]);
+    let told = "update/StatefulSet/tsdb/history-data";
+    run_until(&world, &begun, |event| {
+        let is_told = event.step.0 == told;
+        if is_told {
+            world.sandbox.disturb(|cluster| cluster.crash(&within(Kind::Pod, LOST), LONG));
+        }
+        is_told
+    });
+    pass(&world, 120);
+    let plan = plan(&world, &heavier);
+    let note = plan.notes.iter().find(|note| note.contains("in the midst of a rollout"));
+    let note = note.unwrap_or_else(|| panic!("{:#?}", plan.notes));
+    assert!(note.contains("history-data-0, history-data-1 restart"), "{note}");
+}
+
+/// A member that would not come back to its machine is not restarted, whether it runs or not.
+#[test]
+fn nobody_is_restarted_on_a_machine_that_is_gone() {
+    let world = world(LOCAL);
+    lose_the_machine_of(&world, LOST, How::Away);
+    let heavier = stack(&changed(LOCAL, "memory = \"8Gi\"", "memory = \"9Gi\""));
+    let refused = plan(&world, &heavier);
+    assert_eq!(rules(&refused), ["quorum"], "{:#?}", refused.blocked);
+    let entry = &refused.blocked[0];
+    assert!(entry.reason.contains("does not run"), "{entry:#?}");
+    assert!(entry.help.contains("tsinfra replace STACK history-data-2"), "{entry:#?}");
+}
+
+/// What is on a machine that does not run is not offered, nor cleared.
+#[test]
+fn a_volume_of_a_machine_that_is_gone_is_not_cleared() {
+    let text = LOCAL
+        .replace("reclaim = \"retain\"\n", "reclaim = \"retain\"\nrecycle = \"scrub\"\n")
+        .replace("namespace = \"tsdb\"\n", "namespace = \"tsdb\"\npaths = [\"/mnt/iotdb\"]\n");
+    let world = world(&text);
+    apply_all(&world, &fewer(&text, 3, 2));
+    let offered = plan(&world, &stack(&text));
+    assert!(offered.blocked.iter().any(|it| it.help.contains("--consent")), "{offered:#?}");
+    let live = world.sandbox.snapshot();
+    let volumes = live.keys_of(Kind::PersistentVolume);
+    let released = volumes.iter().find(|it| live.get(it).unwrap()["status"]["phase"] == "Released");
+    let node = released.unwrap().name.split('-').skip(2).take(2).collect::<Vec<_>>().join("-");
+    world.sandbox.disturb(|cluster| cluster.lose_node(&node, LONG));
+    pass(&world, 60);
+    let consents: Vec<String> = volumes.iter().map(ToString::to_string).collect();
+    for plan in
+        [plan(&world, &stack(&text)), plan_for(&world, &stack(&text), Purpose::Apply, &consents)]
+    {
+        assert!(
+            plan.blocked.iter().all(|it| !it.help.contains("--consent")),
+            "{:#?}",
+            plan.blocked
+        );
+        assert!(!plan.steps.keys().any(|id| id.0.contains("clear")), "{:#?}", plan.steps.keys());
+    }
 }
