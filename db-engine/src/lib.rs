@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod statement;
 pub mod workload;
+pub mod placement;
 pub mod engine;
 pub mod iotdb;
 pub mod drivers;

@@ -8,5 +8,6 @@ mod leave;
 mod lost;
 mod recorded;
 mod rest;
+mod rounds;
 mod sim;
 mod topology;

@@ -1,0 +1,20 @@
+//! Where region replicas go, and in which rounds they go there: values in, values out.
+//!
+//! Members and region groups are known by their place in the caller's list, so that nothing here is as large as the
+//! largest id an engine has ever given out.
+
+mod colouring;
+pub mod rounds;
+
+/// A region replica that goes from one member to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    /// Its region group, by its place in the caller's list.
+    pub group: u32,
+    /// The member that has it, by its place in the caller's list.
+    pub from: u32,
+    /// The member that gets it.
+    pub to: u32,
+    /// Its size.
+    pub bytes: u64,
+}
