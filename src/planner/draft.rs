@@ -114,7 +114,7 @@ pub fn ready_id(set: &ObjectKey) -> StepId {
 }
 
 /// The step by which a member leaves, by its pod.
-pub fn drain_id(pod: &str) -> StepId {
+pub fn drain_id(pod: impl std::fmt::Display) -> StepId {
     StepId(format!("drain/{pod}"))
 }
 

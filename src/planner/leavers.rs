@@ -18,7 +18,7 @@ use crate::desired::{DesiredPool, members};
 use crate::object::{ObjectKey, at};
 use crate::observed::{DatabaseView, LiveObject};
 use crate::plan::step::{Expect, Until};
-use crate::stack::{Cluster, Tier};
+use crate::stack::Cluster;
 
 /// How long a member may take at least to hand over what it stores, in seconds.
 const DRAIN_SECONDS_MIN: u64 = 1800;
@@ -289,7 +289,8 @@ impl<'a> Shrinking<'a> {
         if given_up.is_err() {
             return Err(refused);
         }
-        let elsewhere = match self.is_bound_to_machines(input) {
+        let (cluster, pool) = (&self.cluster.name, &self.desired.name);
+        let elsewhere = match lost::is_bound_to_machines(input, cluster, pool) {
             true => String::new(),
             false => format!("; {}", lost::STARTED_ELSEWHERE),
         };
@@ -299,13 +300,6 @@ impl<'a> Shrinking<'a> {
             refused.help, pod.name
         );
         Err(Unfit { help, ..refused })
-    }
-
-    /// Whether the data of its members cannot be had on another machine.
-    fn is_bound_to_machines(&self, input: &PlanInput<'_>) -> bool {
-        let pool = self.cluster.pools.get(&self.desired.name);
-        let tier = pool.and_then(|pool| input.stack.storage.get(&pool.data.tier));
-        tier.is_none_or(Tier::is_local)
     }
 
     fn pod(&self, ordinal: u32) -> ObjectKey {

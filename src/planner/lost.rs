@@ -13,6 +13,7 @@ use crate::desired::{DesiredPool, preparation};
 use crate::object::{Kind, ObjectKey};
 use crate::observed::LiveObject;
 use crate::plan::step::{Action, Expect, Risk, Step, StepId, Until};
+use crate::stack::Tier;
 use crate::wording;
 
 /// How a member comes back whose volume is not bound to a machine that is gone.
@@ -69,6 +70,14 @@ pub(super) fn is_without_its_machine(
     let claims = claims::of_member(input, &pool.set, ordinal);
     pod.is_some_and(|pod| machine(input, pod) == Machine::Gone)
         || claims.into_iter().any(|(claim, _)| is_volume_gone(input, claim))
+}
+
+/// Whether what the members of a pool store cannot be had on another machine. Its other volumes are of the same kind.
+pub(super) fn is_bound_to_machines(input: &PlanInput<'_>, cluster: &str, pool: &str) -> bool {
+    let cluster = input.stack.clusters.get(cluster);
+    let pool = cluster.and_then(|cluster| cluster.pools.get(pool));
+    let tier = pool.and_then(|pool| input.stack.storage.get(&pool.data.tier));
+    tier.is_none_or(Tier::is_local)
 }
 
 /// Whether members that vote are missing only because their machine is gone, and a majority runs: nobody brings them

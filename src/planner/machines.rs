@@ -123,9 +123,11 @@ pub(super) fn takes(node: &LiveObject, pod: &PodOptions) -> bool {
 
 /// Whether a machine is cordoned, which its taint says a moment later, and pods do not bear that.
 fn is_cordoned(node: &LiveObject, pod: &PodOptions) -> bool {
+    if at(&node.value, "/spec/unschedulable") != Some(&true.into()) {
+        return false;
+    }
     let cordon = json!({ "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule" });
-    at(&node.value, "/spec/unschedulable") == Some(&true.into())
-        && !pod.tolerations.iter().any(|toleration| bears(toleration, &cordon))
+    !pod.tolerations.iter().any(|toleration| bears(toleration, &cordon))
 }
 
 /// The taints of a machine that pods do not tolerate.

@@ -13,7 +13,10 @@ use db_engine::statement::Statement;
 pub use steps::steps;
 
 use super::draft::PlanDraft;
-use super::lost::{Machine, STARTED_ELSEWHERE, is_volume_gone, is_without_its_machine, machine};
+use super::lost::{
+    Machine, STARTED_ELSEWHERE, is_bound_to_machines, is_volume_gone, is_without_its_machine,
+    machine,
+};
 use super::{PlanInput, claims, leavers};
 use crate::desired::{Desired, DesiredCluster, DesiredPool, members};
 use crate::object::{ANNOTATION_MEMBER, Kind, LABEL_GIVEN_UP, LABEL_STACK, ObjectKey};
@@ -184,11 +187,7 @@ impl<'a> Lost<'a> {
 
     /// Whether members of its pool can be lost with a machine, and its StatefulSet makes another in its place.
     fn may_be_lost(&self, input: &PlanInput<'_>) -> Result<(), Unfit> {
-        let cluster = input.stack.clusters.get(self.name);
-        let pool = cluster.and_then(|it| it.pools.get(&self.pool.name));
-        // Its other volumes are of the same kind.
-        let tier = pool.and_then(|pool| input.stack.storage.get(&pool.data.tier));
-        if tier.is_some_and(|tier| !tier.is_local()) {
+        if !is_bound_to_machines(input, self.name, &self.pool.name) {
             return Err(Unfit::new(
                 "its volume is not bound to a machine, and outlives one",
                 STARTED_ELSEWHERE,

@@ -33,7 +33,7 @@ pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
             "status": {
                 "allocatable": size,
                 "capacity": size,
-                "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady" }],
+                "conditions": [readiness(true)],
             },
         });
         cluster.insert(&key, value, "kubelet");
@@ -77,14 +77,18 @@ pub(super) fn back(cluster: &mut Cluster, now: u64) {
 
 /// Writes into a Node whether its kubelet was heard, as the controller of Nodes does after some 50 s; here, at once.
 pub(super) fn say_whether_ready(cluster: &mut Cluster, node: &str, is_ready: bool) {
-    let condition = match is_ready {
-        true => json!({ "type": "Ready", "status": "True", "reason": "KubeletReady" }),
-        false => json!({ "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown" }),
-    };
     let key = ObjectKey::global(Kind::Node, node);
     cluster.change("kube-controller-manager", &key, |node| {
-        put(node, &["status", "conditions"], json!([condition]));
+        put(node, &["status", "conditions"], json!([readiness(is_ready)]));
     });
+}
+
+/// The condition of a Node whose kubelet is heard, or not.
+fn readiness(is_ready: bool) -> Value {
+    match is_ready {
+        true => json!({ "type": "Ready", "status": "True", "reason": "KubeletReady" }),
+        false => json!({ "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown" }),
+    }
 }
 
 /// As the garbage collector of pods does some 40 s after a Node is gone; here, at once.

@@ -76,9 +76,7 @@ impl Trouble {
 
     /// Machines that can be reached again, which are forgotten.
     pub(super) fn take_back(&mut self, now: u64) -> Vec<String> {
-        let back: BTreeMap<String, u64> =
-            self.away.extract_if(.., |_, until| *until <= now).collect();
-        back.into_keys().collect()
+        self.away.extract_if(.., |_, until| *until <= now).map(|(node, _)| node).collect()
     }
 
     /// Whether a pod cannot come up at present.

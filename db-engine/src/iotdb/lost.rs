@@ -59,7 +59,8 @@ fn fit(cluster: &ClusterSpec, address: &str, member: &TopologyMember) -> Result<
             format!("{name} is a {}, and how IoTDB removes a dead one was never seen", member.kind),
             format!(
                 "by hand, while the others run, with a volume for the new one in the stack: `REMOVE \
-                 CONFIGNODE {id}`, then delete its claim and its pod; never the first one's, which would found another cluster"
+                 CONFIGNODE {id}`, then delete its claim and its pod; never the first one's, which would \
+                 found another cluster"
             ),
         ));
     }

@@ -39,8 +39,8 @@ impl Colouring {
         let at = degrees.iter().map(|degree| Vec::with_capacity(*degree as usize)).collect();
         let taken = vec![0; vertices * words];
         let mut colouring = Self { edges, colours, at, taken, words, count };
-        for edge in 0..colouring.edges.len() {
-            colouring.add(u32::try_from(edge).unwrap_or(u32::MAX));
+        for edge in 0..small_id(colouring.edges.len()) {
+            colouring.add(edge);
         }
         colouring
     }
@@ -56,7 +56,7 @@ impl Colouring {
     }
 
     fn add(&mut self, edge: u32) {
-        let (one, other) = self.edges[edge as usize];
+        let [one, other] = self.ends(edge);
         let of_both = self.free(&[one, other]).next();
         if let Some(colour) = of_both {
             return self.paint(edge, colour);
@@ -98,7 +98,7 @@ impl Colouring {
         let (mut chain, mut vertex, mut colour) = (Vec::new(), from, first);
         while let Some(edge) = self.edge_at(vertex, colour) {
             chain.push(edge);
-            let (one, other) = self.edges[edge as usize];
+            let [one, other] = self.ends(edge);
             vertex = if one == vertex { other } else { one };
             colour = if colour == first { second } else { first };
         }
@@ -106,15 +106,15 @@ impl Colouring {
     }
 
     /// Exchanges two colours along a chain.
-    pub(super) fn exchange(&mut self, chain: &[u32], a: u32, b: u32) {
-        let old: Vec<u32> = chain.iter().map(|edge| self.colours[*edge as usize]).collect();
-        for (edge, colour) in chain.iter().zip(&old) {
+    fn exchange(&mut self, chain: &[u32], a: u32, b: u32) {
+        for edge in chain {
             for vertex in self.ends(*edge) {
-                self.unmark(vertex, *colour);
+                self.unmark(vertex, self.colours[*edge as usize]);
             }
         }
-        for (edge, colour) in chain.iter().zip(&old) {
-            self.paint(*edge, if *colour == a { b } else { a });
+        for edge in chain {
+            let colour = if self.colours[*edge as usize] == a { b } else { a };
+            self.paint(*edge, colour);
         }
     }
 

@@ -80,7 +80,7 @@ fn bound(moves: &[Move], limits: &Limits<'_>) -> usize {
 }
 
 fn at_once(limits: &Limits<'_>, member: u32) -> usize {
-    limits.at_once.get(member as usize).copied().unwrap_or(1).max(1) as usize
+    limits.at_once[member as usize].max(1) as usize
 }
 
 /// The vertices of members: one for each transfer it may have at once, used by turns.

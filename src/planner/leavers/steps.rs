@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use db_engine::engine::MemberState;
 
-use super::{Leaver, Listed, Shrinking, Told, drain_seconds};
+use super::{Leaver, Listed, Shrinking, Told, drain_seconds, is_ready};
 use crate::desired::{DesiredPool, members};
 use crate::object::ObjectKey;
 use crate::observed::{DatabaseScope, DatabaseView, LiveObject};
@@ -93,14 +93,14 @@ pub(in crate::planner) fn leave_one_by_one(
     let mut before = others_run(input, plan, shrinking, &leavers, after);
     let is_member = |ordinal: u32| ordinal < shrinking.has;
     let stay_ready = |ordinal: u32| stay_ready(shrinking, &leavers, ordinal);
-    for (ordinal, leaver) in leavers.iter().filter(|(it, leaver)| leaver.is_lost && is_member(*it))
-    {
+    let goes_first = |ordinal: u32, leaver: &Leaver| leaver.is_lost && is_member(ordinal);
+    for (ordinal, leaver) in leavers.iter().filter(|(it, leaver)| goes_first(*it, leaver)) {
         let drained = drain(plan, shrinking, database, leaver, stay_ready(*ordinal), &before);
         before.extend(drained);
     }
     for (ordinal, leaver) in &leavers {
         let mut after = before.clone();
-        if !leaver.is_lost || !is_member(*ordinal) {
+        if !goes_first(*ordinal, leaver) {
             let ready = stay_ready(*ordinal);
             after.extend(drain(plan, shrinking, database, leaver, ready, &before));
         }
@@ -161,11 +161,7 @@ fn others_run(
         return [whole(plan, shrinking, after)].into();
     }
     let (set, others) = (&shrinking.desired.set, shrinking.others(leavers, shrinking.has));
-    let are_ready = others.iter().all(|ordinal| {
-        let pod = input.observed.objects.get(&shrinking.pod(*ordinal));
-        pod.is_some_and(LiveObject::is_ready)
-    });
-    if are_ready {
+    if others.iter().all(|ordinal| is_ready(input, &shrinking.pod(*ordinal))) {
         return after.clone();
     }
     let id = StepId(format!("join/{}/{}/others", shrinking.cluster.name, shrinking.desired.name));
@@ -246,7 +242,7 @@ fn drain(
         }
         None => (Action::Await, Vec::new(), format!("see {title} {name} leave the database")),
     };
-    let step_id = drain_id(&pod.to_string());
+    let step_id = drain_id(pod);
     let step = Step {
         action,
         title: heading,
