@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ClusterSpec, Content, PoolSpec, Role};
+use crate::holdings::Holdings;
 use crate::statement::{Answer, Statement};
 use crate::workload::Workload;
 
@@ -34,6 +35,20 @@ pub trait Engine: Sync {
     /// What the answers to [`Engine::survey`], in its order, say. An empty or refused answer is
     /// never read as "nobody there": it is [`Unreadable`].
     fn read(&self, answers: &[Answer]) -> Result<Topology, Unreadable>;
+
+    /// What to ask any one serving member to learn who holds which region replica. The answers may be long: it is asked
+    /// for plans that bring or take members, and never while something is waited for.
+    fn holdings(&self) -> Vec<Statement>;
+
+    /// What the answers to [`Engine::holdings`], in its order, say, beside the members that are listed.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: an answer is refused or odd, or tells of members that are not listed.
+    fn read_holdings(
+        &self,
+        answers: &[Answer],
+        topology: &Topology,
+    ) -> Result<Holdings, Unreadable>;
 
     /// How the member at this address is told to hand what it stores to the others and to leave. That
     /// it was told is no proof that it left: the [`Topology`] says so once it lists it no more.

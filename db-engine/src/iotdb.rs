@@ -4,6 +4,7 @@ pub mod apart;
 pub mod leave;
 pub mod lost;
 pub mod memory;
+pub mod regions;
 pub mod rest;
 pub mod settings;
 pub mod sim;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::cluster::{ClusterSpec, Content, PoolSpec, Role};
 use crate::engine::{Engine, Topology, Unfit, Unreadable};
+use crate::holdings::Holdings;
 use crate::statement::{Answer, Statement};
 use crate::workload::Workload;
 
@@ -52,6 +54,18 @@ impl Engine for Iotdb {
 
     fn read(&self, answers: &[Answer]) -> Result<Topology, Unreadable> {
         talk::read(answers)
+    }
+
+    fn holdings(&self) -> Vec<Statement> {
+        regions::survey()
+    }
+
+    fn read_holdings(
+        &self,
+        answers: &[Answer],
+        topology: &Topology,
+    ) -> Result<Holdings, Unreadable> {
+        regions::read(answers, topology)
     }
 
     fn leave(

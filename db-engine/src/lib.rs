@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod statement;
 pub mod workload;
 pub mod placement;
+pub mod holdings;
 pub mod engine;
 pub mod iotdb;
 pub mod drivers;

@@ -3,8 +3,30 @@
 //! Members and region groups are known by their place in the caller's list, so that nothing here is as large as the
 //! largest id an engine has ever given out.
 
+pub mod apart;
+pub mod certificate;
+mod chain;
 mod colouring;
+mod draft;
+pub mod estimate;
+pub mod evacuate;
+mod exact;
+pub mod fill;
+pub mod forecast;
+pub mod layout;
+pub mod leaders;
+mod levels;
+mod repair;
+mod residents;
 pub mod rounds;
+mod search;
+mod shares;
+mod shed;
+pub mod split;
+pub mod spread;
+mod takers;
+pub mod timeline;
+pub mod why;
 
 /// A region replica that goes from one member to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,10 +3,11 @@
 //! It serves the embedded sandbox and, behind a REST door, the protocol twin of the live tests.
 //! Everything is as recorded from 2.0.1-beta unless a comment says otherwise; a later version string
 //! given by the caller is only shown, since the documentation of 2.0.5 describes the same answers.
-//! Data are not simulated: regions come with the first rows written, so there are none.
+//! Rows are not simulated: there are as many regions as it is loaded with, and at first none.
 
 mod member;
 mod refusals;
+mod regions;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use member::{END_MS, LEAVE_MS, Node, RUNNING, UNKNOWN, status};
 pub use member::{MemberKind, Ports};
 use refusals::{no_quorum, refused, unparsed, wrong_door};
+pub use regions::Load;
+use regions::Regions;
 
 use crate::engine::{self, MemberState, Topology};
 use crate::statement::{Answer, Mode, Statement};
@@ -57,6 +60,8 @@ pub struct IotdbSim {
     /// In order of arrival, which is the order ids are given in.
     newcomers: Vec<Newcomer>,
     databases: Vec<String>,
+    #[serde(default)]
+    regions: Regions,
     /// Addresses whose DataNode has left and whose process still runs, with when it ends.
     #[serde(default)]
     ending: BTreeMap<String, u64>,
@@ -71,6 +76,7 @@ impl IotdbSim {
             nodes: BTreeMap::new(),
             newcomers: Vec::new(),
             databases: Vec::new(),
+            regions: Regions::default(),
             ending: BTreeMap::new(),
         }
     }
@@ -159,6 +165,11 @@ impl IotdbSim {
 
     /// Takes those off the list who have left by now.
     pub fn see_off(&mut self, now_ms: u64) {
+        let gone: Vec<i64> =
+            self.nodes.iter().filter(|(_, it)| it.has_left(now_ms)).map(|(id, _)| *id).collect();
+        if !gone.is_empty() {
+            self.hand_over(&gone);
+        }
         let ending = &mut self.ending;
         self.nodes.retain(|_, node| {
             let since = node.leaving_ms.filter(|_| node.has_left(now_ms));

@@ -104,13 +104,13 @@ pub fn state(status: &str) -> MemberState {
 }
 
 /// A table with at least one row, whose every column read from it has a value in each row.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     show: Show,
     table: &'a Table,
 }
 
 impl<'a> Rows<'a> {
-    fn of(show: Show, answer: Option<&'a Answer>) -> Result<Self, Unreadable> {
+    pub(super) fn of(show: Show, answer: Option<&'a Answer>) -> Result<Self, Unreadable> {
         let statement = show.text.to_owned();
         match answer {
             Some(Answer::Table(table)) if !table.rows.is_empty() => Ok(Self { show, table }),
@@ -125,7 +125,7 @@ impl<'a> Rows<'a> {
         Unreadable::Column { statement: self.show.text.to_owned(), column }
     }
 
-    fn column<T>(
+    pub(super) fn column<T>(
         &self,
         name: &'static str,
         value: impl Fn(&'a Value) -> Option<T>,
@@ -135,15 +135,15 @@ impl<'a> Rows<'a> {
         cells.collect::<Option<_>>().ok_or_else(|| self.odd(name))
     }
 
-    fn texts(&self, name: &'static str) -> Result<Vec<&'a str>, Unreadable> {
+    pub(super) fn texts(&self, name: &'static str) -> Result<Vec<&'a str>, Unreadable> {
         self.column(name, |value| value.as_str().filter(|text| !text.is_empty()))
     }
 
-    fn ids(&self, name: &'static str) -> Result<Vec<i64>, Unreadable> {
+    pub(super) fn ids(&self, name: &'static str) -> Result<Vec<i64>, Unreadable> {
         self.column(name, Value::as_i64)
     }
 
-    fn counts(&self, name: &'static str) -> Result<Vec<u64>, Unreadable> {
+    pub(super) fn counts(&self, name: &'static str) -> Result<Vec<u64>, Unreadable> {
         self.column(name, Value::as_u64)
     }
 

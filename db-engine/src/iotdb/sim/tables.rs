@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::IotdbSim;
 use super::member::{MemberKind, Node, RUNNING, status};
+use super::regions;
 use crate::iotdb::talk::{self, Show};
 use crate::statement::Table;
 
@@ -30,13 +31,14 @@ fn find(upper: &str) -> Option<(Show, Rows)> {
         (talk::CLUSTER_DETAILS, cluster_details),
         (talk::DATA_NODES, data_nodes),
         (talk::CONFIG_NODES, config_nodes),
-        (talk::REGIONS, no_regions),
+        (talk::REGIONS, all_regions),
         (talk::DATABASES, databases),
         (talk::DATABASES_DETAILS, databases_details),
         (talk::VARIABLES, variables),
     ];
     match upper {
-        "SHOW DATA REGIONS" | "SHOW SCHEMA REGIONS" => Some((talk::REGIONS, no_regions)),
+        "SHOW DATA REGIONS" => Some((talk::REGIONS, data_regions)),
+        "SHOW SCHEMA REGIONS" => Some((talk::REGIONS, schema_regions)),
         _ => ALL.into_iter().find(|(show, _)| show.text == upper),
     }
 }
@@ -96,17 +98,19 @@ fn who(id: i64, node: &Node, now_ms: u64) -> Row {
 }
 
 fn data_nodes(sim: &IotdbSim, now_ms: u64) -> Vec<Row> {
-    let row = |(&id, node): (&i64, &Node)| {
+    let row = |((&id, node), (schema, data)): ((&i64, &Node), (u64, u64))| {
         vec![
             json!(id),
             json!(status(id, node, now_ms)),
             json!(node.address),
             json!(node.ports.rpc),
-            json!(0),
-            json!(0),
+            json!(data),
+            json!(schema),
         ]
     };
-    sim.nodes.iter().filter(|(_, node)| node.kind == MemberKind::DataNode).map(row).collect()
+    let data_nodes = || sim.nodes.iter().filter(|(_, node)| node.kind == MemberKind::DataNode);
+    let ids: Vec<i64> = data_nodes().map(|(id, _)| *id).collect();
+    data_nodes().zip(sim.regions.counts(&ids)).map(row).collect()
 }
 
 /// The eldest ConfigNode seen running leads; the real group elects any one.
@@ -125,9 +129,16 @@ fn config_nodes(sim: &IotdbSim, now_ms: u64) -> Vec<Row> {
     sim.config_nodes().map(row).collect()
 }
 
-/// Regions come with the first rows written, and no rows are.
-fn no_regions(_: &IotdbSim, _: u64) -> Vec<Row> {
-    Vec::new()
+fn all_regions(sim: &IotdbSim, now_ms: u64) -> Vec<Row> {
+    regions::rows(sim, now_ms, &[true, false])
+}
+
+fn data_regions(sim: &IotdbSim, now_ms: u64) -> Vec<Row> {
+    regions::rows(sim, now_ms, &[false])
+}
+
+fn schema_regions(sim: &IotdbSim, now_ms: u64) -> Vec<Row> {
+    regions::rows(sim, now_ms, &[true])
 }
 
 fn databases(sim: &IotdbSim, _: u64) -> Vec<Row> {
@@ -141,8 +152,9 @@ fn databases(sim: &IotdbSim, _: u64) -> Vec<Row> {
 /// A database without rows has no region groups yet; it may have one of schema and two of data.
 fn databases_details(sim: &IotdbSim, now_ms: u64) -> Vec<Row> {
     let mut rows = databases(sim, now_ms);
-    for row in &mut rows {
-        row.extend([0, 1, 1, 0, 2, 2].map(|number| json!(number)));
+    for (place, row) in rows.iter_mut().enumerate() {
+        let (schema, data) = sim.regions.of_database(place);
+        row.extend([schema, 1, schema.max(1), data, 2, data.max(2)].map(|number| json!(number)));
     }
     rows
 }
