@@ -20,7 +20,6 @@ use super::draft::Draft;
 use super::layout::{Layout, Part};
 use super::shares::Shares;
 use branch::Aim;
-pub(super) use problem::one_size;
 use problem::{Problem, gcd};
 use work::Work;
 

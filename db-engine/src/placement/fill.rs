@@ -9,7 +9,7 @@ use super::apart::{Apart, Rule};
 use super::certificate::{Certificate, NoRoom, Proof};
 use super::draft::Draft;
 use super::exact::holders::hold;
-use super::exact::{distance, is_lawful, is_ruled_out, one_size};
+use super::exact::{distance, is_lawful, is_ruled_out};
 use super::layout::{Layout, Part};
 use super::levels::Levels;
 use super::repair::{Repair, arrive};
@@ -45,7 +45,9 @@ pub struct Outcome {
 /// Time: that of sorting the replicas of members that give, and `moves × log members`. With zones that is once for each
 /// zone. What moves is at least [`Certificate::bound`]; how much more it is at most stands in the certificate. Up to some
 /// 20,000 replicas better placements are searched for, and in small clusters the best one is found, or it is proven that
-/// nothing brings all members inside ([`Certificate::proof`]). Nothing moves that brings them no nearer to that.
+/// nothing brings all members inside ([`Certificate::proof`]). Nothing moves that brings them no nearer to that, and what
+/// is carried out needs no more moves: planned again, members that stayed outside may come nearer still where the
+/// replicas of a group differ in size, and nothing else moves.
 ///
 /// # Errors
 /// [`NoRoom`]: all members together have less room than there are bytes.
@@ -151,11 +153,7 @@ fn joined<'a>(layout: &'a Layout, second: &Draft<'_>, rule: &Rule) -> Option<Dra
         if second.at[places.clone()] == *layout.holders(group) {
             continue;
         }
-        if one_size(&draft, group).is_some() {
-            hold(&mut draft, group, &second.at[places]);
-        } else {
-            places.for_each(|place| draft.send(place, second.at[place]));
-        }
+        hold(&mut draft, group, &second.at[places]);
         if !is_lawful(&draft, rule, group) {
             return None;
         }

@@ -123,7 +123,7 @@ fn small(count: usize) -> u32 {
 }
 
 /// The size of a group's replicas, if they have one.
-pub(in super::super) fn one_size(draft: &Draft<'_>, group: u32) -> Option<u64> {
+pub(super) fn one_size(draft: &Draft<'_>, group: u32) -> Option<u64> {
     let mut places = draft.layout.replicas(group);
     let first = draft.bytes(places.next()?);
     places.all(|place| draft.bytes(place) == first).then_some(first)
