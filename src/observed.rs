@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use db_engine::cluster::EngineKind;
 use db_engine::engine::Topology;
+use db_engine::holdings::Holdings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,6 +28,8 @@ pub struct Scope {
     pub events_in: Option<String>,
     /// Databases to ask.
     pub databases: Vec<DatabaseScope>,
+    /// Whether to ask the databases who holds which region replica, too.
+    pub holdings: bool,
     /// The inventory to read: namespace and stack.
     pub inventory: Option<(String, String)>,
 }
@@ -68,6 +71,9 @@ pub struct Observed {
     pub events: Vec<EventNote>,
     /// Each database that was asked for, by cluster.
     pub databases: BTreeMap<String, DatabaseView>,
+    /// Who holds what in each database that was asked and told, by cluster. Looked at for plans alone.
+    #[serde(skip)]
+    pub holdings: BTreeMap<String, Arc<Holdings>>,
     /// What the stack owns by its own record.
     pub inventory: Option<Inventory>,
 }

@@ -6,6 +6,7 @@ pub mod growth;
 pub mod identity;
 pub mod job;
 pub mod labels;
+pub mod outlook;
 pub mod saved;
 pub mod scale;
 pub mod seen;
@@ -26,6 +27,7 @@ use crate::sealed::Format;
 use crate::stack::Move;
 use crate::stack::parts::{Names, PartAddress};
 use drift::{Drift, Learned};
+use outlook::Outlook;
 use seen::Seen;
 use selection::Selected;
 use step::{Step, StepId, Until};
@@ -34,7 +36,7 @@ use step::{Step, StepId, Until};
 /// members that are not known are passed over, so those may only be what is shown; but a step that
 /// is half understood must not run, nor a check be left out: in [`Step`] and [`Basis`], and in what
 /// they hold, any member, action, expectation or wait that is not known refuses the whole file.
-pub const PLAN_FORMAT: Format = Format { major: 1, minor: 5 };
+pub const PLAN_FORMAT: Format = Format { major: 1, minor: 6 };
 
 /// Everything an apply does, decided beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// Fields others have set that the stack also sets.
     pub conflicts: Vec<Conflict>,
+    /// What a change of members means for region replicas, by cluster.
+    #[serde(default)]
+    pub outlooks: Vec<Outlook>,
     /// What the reader should know, and is no change.
     pub notes: Vec<String>,
     /// The record to keep once everything is done; the intent is kept before the first step.
@@ -289,6 +294,8 @@ pub struct Summary {
     pub steps: usize,
     /// Steps that wait for something after acting.
     pub waits: usize,
+    /// Bytes of region replicas that members which leave hand to others, as far as databases tell.
+    pub bytes_moved: u64,
     /// Bytes of claimed storage that are deleted.
     pub bytes_deleted: u64,
 }
@@ -365,6 +372,11 @@ impl Plan {
             forget: count(Operation::Forget),
             steps: self.steps.len(),
             waits: self.steps.values().filter(|step| step.until.waits()).count(),
+            bytes_moved: self
+                .outlooks
+                .iter()
+                .map(Outlook::bytes_moved)
+                .fold(0, u64::saturating_add),
             bytes_deleted: self.steps.values().map(|step| step.bytes).sum(),
         }
     }

@@ -21,6 +21,7 @@ pub mod managers;
 pub mod objects;
 pub mod order;
 pub mod orphans;
+pub mod outlook;
 pub mod ownership;
 pub mod parts;
 pub mod preparing;
@@ -139,6 +140,7 @@ pub fn part(input: &PlanInput<'_>, selection: &Selection) -> Plan {
             helpers.extend(cleared);
             jobs::leftovers(input, &mut draft, &helpers);
             teardown::what_the_stack_dropped(input, &mut draft);
+            outlook::tell(input, &mut draft);
         }
         Purpose::Destroy => {
             drift::tell(input, &mut draft);

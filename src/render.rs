@@ -5,6 +5,7 @@ pub mod events;
 pub mod graph;
 pub mod json;
 pub mod outcome;
+pub mod outlook;
 pub mod paint;
 pub mod plan;
 pub mod stack;

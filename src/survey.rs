@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use crate::desired::naming::{Naming, naming};
-use crate::desired::{self, Desired, scope};
+use crate::desired::{self, Desired, members, scope};
 use crate::object::ObjectKey;
-use crate::observed::{DatabaseView, Observed, Scope};
+use crate::observed::{DatabaseScope, DatabaseView, Observed, Scope};
 use crate::plan::selection::{Address, Selected, Selection, Unknown};
 use crate::plan::{Basis, Circle, Connection, Membership, Plan, Purpose};
 use crate::planner::replacing::{self, NoMember};
@@ -97,6 +97,13 @@ pub async fn look<W: World>(world: &W, stack: &Stack, purpose: Purpose) -> Resul
         // Outside namespaces only what bears the stack's name was listed.
         let unseen = desired.objects.keys().filter(|key| !observed.objects.contains_key(key));
         more.gets.extend(unseen.cloned());
+    }
+    let held = planner::outlook::asks_for_holdings(desired, observed);
+    if purpose == Purpose::Apply && !held.is_empty() {
+        let asked = |it: &DatabaseScope| held.contains(&it.cluster);
+        let databases = members::databases(stack).into_iter().filter(asked).collect();
+        let scope = Scope { databases, holdings: true, ..Scope::default() };
+        survey.observed.holdings = world.look(&scope).await?.holdings;
     }
     if !more.gets.is_empty() {
         survey.observed.objects.extend(world.look(&more).await?.objects);

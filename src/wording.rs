@@ -76,3 +76,37 @@ pub fn seconds(count: u64) -> String {
         some => some,
     }
 }
+
+/// A number with its thousands apart: `1,000,000`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Thousandths as people say them: `9.1 %`.
+pub fn permille(thousandths: u64) -> String {
+    format!("{}.{} %", grouped(thousandths / 10), thousandths % 10)
+}
+
+/// A span of time in its largest unit: `45 seconds`, `3 days`, `2.5 years`.
+pub fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(31_557_600, "year"), (604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let unit = UNITS.into_iter().find(|(length, _)| seconds >= *length);
+    let Some((length, unit)) = unit else {
+        return count(usize::try_from(seconds).unwrap_or(usize::MAX), "second");
+    };
+    let tenths = seconds / length * 10 + seconds % length * 10 / length;
+    let s = if tenths == 10 { "" } else { "s" };
+    match tenths % 10 {
+        0 => format!("{} {unit}{s}", grouped(tenths / 10)),
+        part => format!("{}.{part} {unit}{s}", grouped(tenths / 10)),
+    }
+}

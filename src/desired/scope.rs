@@ -49,6 +49,7 @@ pub fn scope(stack: &Stack) -> Scope {
         gets,
         events_in: None,
         databases: members::databases(stack),
+        holdings: false,
         inventory: Some((stack.namespace.clone(), stack.name.clone())),
     }
 }

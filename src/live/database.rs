@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use db_engine::cluster::EngineKind;
 use db_engine::drivers::driver;
 use db_engine::engine::{Topology, Unreadable};
+use db_engine::holdings::Holdings;
 use db_engine::iotdb::rest;
 use db_engine::statement::{Answer, Statement};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -66,6 +67,38 @@ pub(crate) async fn view(link: &Link, scope: &DatabaseScope) -> Result<DatabaseV
         }
     }
     Ok(DatabaseView::Unreachable { why: summed_up(&tried) })
+}
+
+/// Who holds which region replica in a database that has told who its members are, if one of its ready pods tells. It is
+/// for a plan to reckon with and nothing depends on it: whatever goes wrong, it is not known.
+pub(crate) async fn holdings(
+    link: &Link,
+    scope: &DatabaseScope,
+    topology: &Topology,
+) -> Option<Holdings> {
+    let (pods, login) = (ready_pods(link, scope).await.ok()?, login(link, scope).await.ok()?);
+    for pod in pods.into_iter().take(TRIES) {
+        let asked = timeout(TRY_LIMIT, held(link, scope, &pod, &login, topology)).await;
+        if let Some(holdings) = asked.ok().flatten() {
+            return Some(holdings);
+        }
+    }
+    None
+}
+
+async fn held(
+    link: &Link,
+    scope: &DatabaseScope,
+    pod: &str,
+    login: &Login,
+    topology: &Topology,
+) -> Option<Holdings> {
+    let mut forward = forwarded(link, scope, pod).await.ok()?;
+    let stream = forward.take_stream(scope.port)?;
+    let engine = driver(scope.engine);
+    let answers = converse(TokioIo::new(stream), scope.engine, login, &engine.holdings()).await;
+    forward.abort();
+    engine.read_holdings(&answers.ok()?, topology).ok()
 }
 
 /// Says something to a database once, through one of its ready pods that is not the member it is about.
@@ -231,7 +264,8 @@ async fn ask(
     let mut forward = forwarded(link, scope, pod).await?;
     let stream = forward.take_stream(scope.port).ok_or_else(not_forwarded)?;
     let reason = forward.take_error(scope.port);
-    let answers = converse(TokioIo::new(stream), scope.engine, login).await;
+    let statements = driver(scope.engine).survey();
+    let answers = converse(TokioIo::new(stream), scope.engine, login, &statements).await;
     forward.abort();
     let answers = match answers {
         Ok(answers) => answers,
@@ -319,15 +353,20 @@ impl Drop for Line<'_> {
     }
 }
 
-/// Asks for a survey over a stream.
-async fn converse<S>(stream: S, engine: EngineKind, login: &Login) -> Result<Vec<Answer>, String>
+/// Says some reading statements over a stream.
+async fn converse<S>(
+    stream: S,
+    engine: EngineKind,
+    login: &Login,
+    statements: &[Statement],
+) -> Result<Vec<Answer>, String>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let mut line = Line::open(stream, engine, login).await?;
     let mut answers = Vec::new();
-    for statement in driver(engine).survey() {
-        answers.push(line.say(&statement).await?);
+    for statement in statements {
+        answers.push(line.say(statement).await?);
     }
     Ok(answers)
 }
@@ -407,7 +446,9 @@ mod tests {
             let _ = theirs.read(&mut buffer).await;
             let _ = theirs.write_all(answer.as_bytes()).await;
         });
-        converse(TokioIo::new(ours), EngineKind::Iotdb, &Login::basic("root", "swordfish")).await
+        let login = Login::basic("root", "swordfish");
+        let statements = driver(EngineKind::Iotdb).survey();
+        converse(TokioIo::new(ours), EngineKind::Iotdb, &login, &statements).await
     }
 
     /// What is told of a database whose Secret holds this, and whose pod cannot be reached.
@@ -515,7 +556,9 @@ mod tests {
             }
         });
         let login = Login::basic("root", "root");
-        let why = converse(TokioIo::new(ours), EngineKind::Iotdb, &login).await.expect_err("none");
+        let statements = driver(EngineKind::Iotdb).survey();
+        let why = converse(TokioIo::new(ours), EngineKind::Iotdb, &login, &statements).await;
+        let why = why.expect_err("none");
         assert!(why.ends_with("it answers more than 16777216 bytes"), "{why}");
         sends.await.expect("the member noticed");
     }

@@ -1,5 +1,7 @@
 //! One look: every list and object a scope names, its events, its databases, the record.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{Either, LocalBoxFuture};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
@@ -10,7 +12,7 @@ use crate::live::listing::{list, live_object, pages};
 use crate::live::request::{Link, asked, encoded};
 use crate::live::watch::{Query, Watches, list_query};
 use crate::object::ObjectKey;
-use crate::observed::{EventNote, List, LiveObject, Observed, Scope};
+use crate::observed::{DatabaseView, EventNote, List, LiveObject, Observed, Scope};
 use crate::world::Unseen;
 
 /// Requests under way at once: six large lists are what an ordinary user's share of a server bears.
@@ -29,7 +31,14 @@ pub(crate) async fn look(
     let known = watches.before(scope);
     let databases = stream::iter(&scope.databases)
         .map(|wanted| async {
-            Ok::<_, Unseen>((wanted.cluster.clone(), database::view(link, wanted).await?))
+            let view = database::view(link, wanted).await?;
+            let held = match &view {
+                DatabaseView::Seen(topology) if scope.holdings => {
+                    database::holdings(link, wanted, topology).await
+                }
+                _ => None,
+            };
+            Ok::<_, Unseen>((wanted.cluster.clone(), view, held))
         })
         .buffered(scope.databases.len().max(1))
         .collect::<Vec<Result<_, Unseen>>>();
@@ -41,7 +50,11 @@ pub(crate) async fn look(
     );
     let mut failed = Vec::new();
     let objects = whole(objects, &mut failed);
-    let databases = whole(databases, &mut failed).into_iter().collect();
+    let (mut views, mut holdings) = (BTreeMap::new(), BTreeMap::new());
+    for (cluster, view, held) in whole(databases, &mut failed) {
+        holdings.extend(held.map(|held| (cluster.clone(), held.into())));
+        views.insert(cluster, view);
+    }
     let events = whole(vec![events], &mut failed).into_iter().flatten().collect();
     let inventory = whole(vec![inventory], &mut failed).into_iter().flatten().next();
     if let Some(unseen) = all_of(failed) {
@@ -50,7 +63,8 @@ pub(crate) async fn look(
     let (objects, versions): (Vec<Found>, Vec<Option<(Query, String)>>) =
         objects.into_iter().unzip();
     watches.after(scope, known, versions.into_iter().flatten().collect());
-    Ok(Observed { objects: objects.into_iter().flatten().collect(), events, databases, inventory })
+    let objects = objects.into_iter().flatten().collect();
+    Ok(Observed { objects, events, databases: views, holdings, inventory })
 }
 
 /// What was read; what was not is put aside.

@@ -6,6 +6,7 @@ use super::PlanInput;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
 use crate::plan::drift::Drift;
+use crate::plan::outlook::Outlook;
 use crate::plan::step::{Step, StepId};
 use crate::plan::{Blocked, Change, Conflict, PLAN_FORMAT, Plan, Purpose};
 
@@ -24,6 +25,8 @@ pub struct PlanDraft {
     pub conflicts: BTreeSet<Conflict>,
     /// What the reader should know.
     pub notes: Vec<String>,
+    /// What a change of members means for region replicas.
+    pub outlooks: Vec<Outlook>,
     /// The member that is replaced.
     pub replaces: Option<String>,
 }
@@ -85,6 +88,7 @@ impl PlanDraft {
             steps: self.steps,
             blocked: self.blocked.into_iter().collect(),
             conflicts: self.conflicts.into_iter().collect(),
+            outlooks: self.outlooks,
             notes: self.notes,
             inventory,
             is_record_due: false,

@@ -25,7 +25,7 @@ const DRAIN_SECONDS_MIN: u64 = 1800;
 
 /// Bytes a second a member hands over at least: half of the least an engine limits itself to
 /// (`region_migration_speed_limit_bytes_per_second` of IoTDB, 48 MiB).
-const DRAIN_BYTES_A_SECOND: u64 = 24 * 1024 * 1024;
+pub(super) const DRAIN_BYTES_A_SECOND: u64 = 24 * 1024 * 1024;
 
 /// A pool that has more members than it is to have.
 pub(super) struct Shrinking<'a> {

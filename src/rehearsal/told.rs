@@ -10,6 +10,7 @@ use super::forecast::{Crash, Forecast, Margin};
 use super::traces::Traces;
 use crate::object::ObjectKey;
 use crate::plan::{Plan, Purpose};
+use crate::render::outlook;
 use crate::render::plan::place;
 use crate::render::text::{bytes, count, fold};
 use crate::wording::seconds;
@@ -38,8 +39,13 @@ pub fn text(plan: &Plan, forecast: &Forecast) -> String {
         seconds(forecast.limit.as_secs())
     );
     say(&mut text, &took, "  ", "  ");
-    let data = format!("Data: {} to move, {} to delete.", bytes(0), bytes(sum.bytes_deleted));
+    let data = format!(
+        "Data: {} to move, {} to delete.",
+        bytes(sum.bytes_moved),
+        bytes(sum.bytes_deleted)
+    );
     say(&mut text, &data, "  ", "  ");
+    text.push_str(&outlook::section(plan));
     // A destroy takes all members away, and is meant to.
     if plan.purpose == Purpose::Apply {
         margins(&mut text, &forecast.margins);
@@ -159,7 +165,8 @@ pub fn json(plan: &Plan, forecast: &Forecast) -> Value {
         "steps": plan.steps.len(),
         "simulated_seconds": forecast.took.as_secs(),
         "limit_seconds": forecast.limit.as_secs(),
-        "bytes_to_move": 0,
+        "bytes_to_move": plan.summary().bytes_moved,
+        "regions": plan.outlooks,
         "bytes_to_delete": plan.summary().bytes_deleted,
         "lowest": forecast.margins.iter().map(margin).collect::<Vec<_>>(),
         "crashes": forecast.crashes.iter().map(crash).collect::<Vec<_>>(),

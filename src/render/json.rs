@@ -15,7 +15,7 @@ use crate::plan::{Change, FieldChange, Operation, Plan};
 use crate::stack::Move;
 
 /// Version of the plan JSON: a new minor number only adds, a new major number changes.
-pub const FORMAT_VERSION: &str = "1.3";
+pub const FORMAT_VERSION: &str = "1.4";
 
 /// A plan. Nothing in it is secret: a plan never holds one.
 pub fn plan(plan: &Plan) -> Value {
@@ -34,6 +34,7 @@ pub fn plan(plan: &Plan) -> Value {
         "steps": order.iter().map(|id| step(id, &plan.steps[*id])).collect::<Vec<Value>>(),
         "blocked": plan.blocked,
         "conflicts": plan.conflicts,
+        "regions": plan.outlooks,
         "notes": plan.notes,
         "summary": sum,
         "selection": plan.selection,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::drift;
+use super::outlook;
 use super::paint::Paint;
 use super::steps;
 use super::text::{NAME_MAX, WIDTH, brief, bytes, count, fold, harmless};
@@ -51,6 +52,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
     }
     text.push_str(&conflicts(plan));
     text.push_str(&steps::list(plan));
+    text.push_str(&outlook::section(plan));
     text.push_str(&blocked(plan, style.paint));
     text.push_str(&notes(plan));
     text.push_str(&partial(plan));
@@ -281,7 +283,7 @@ pub fn summary(plan: &Plan, paint: Paint) -> String {
     let sum = plan.summary();
     let head = paint.strong("Plan:");
     let waits = count(sum.waits, "wait");
-    let deleted = bytes(sum.bytes_deleted);
+    let (moved, deleted) = (bytes(sum.bytes_moved), bytes(sum.bytes_deleted));
     let what = match plan.purpose {
         Purpose::Apply | Purpose::Destroy | Purpose::Refresh => {
             let anew = anew(sum.replace, "to make anew");
@@ -295,7 +297,7 @@ pub fn summary(plan: &Plan, paint: Paint) -> String {
     };
     format!(
         "\n{head} {what}.\n\
-         Steps: {} ({waits}); data: 0 B to move, {deleted} to delete.\n",
+         Steps: {} ({waits}); data: {moved} to move, {deleted} to delete.\n",
         sum.steps
     )
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::drivers::driver;
-use db_engine::iotdb::sim::{Founding, IotdbSim, MemberKind, Ports};
+use db_engine::holdings::Holdings;
+use db_engine::iotdb::sim::{Founding, IotdbSim, Load, MemberKind, Ports};
 use db_engine::statement::{Answer, Statement};
 use serde_json::{Value, json};
 
@@ -186,20 +187,49 @@ fn ask(
     let silent = || format!("{} does not answer at port {}", key.name, scope.port);
     let process = process_of(pod).ok_or_else(silent)?;
     let name = database_of(key, pod, &process);
-    let mood = cluster.trouble.mood(&name, cluster.clock_ms);
-    let sim = cluster.databases.get(&name).ok_or_else(silent)?;
-    // Asking may change a database, looking may not change the world.
-    let mut sim = sim.clone();
-    let answers: Option<Vec<Answer>> = engine
-        .survey()
-        .iter()
-        .map(|statement| {
-            let answer = sim.answer(&process.address, statement, cluster.clock_ms)?;
-            if let Some(mood) = mood { mood.turn(answer) } else { Some(answer) }
-        })
-        .collect();
+    let answers = survey(cluster, &name, &process.address, &engine.survey());
     let topology = engine.read(&answers.ok_or_else(silent)?);
     topology.map(DatabaseView::Seen).map_err(|why| format!("{}: {why}", key.name))
+}
+
+/// What the member at an address answers to each of some statements; `None` if not to all.
+fn survey(
+    cluster: &Cluster,
+    name: &str,
+    address: &str,
+    statements: &[Statement],
+) -> Option<Vec<Answer>> {
+    let mood = cluster.trouble.mood(name, cluster.clock_ms);
+    // Asking may change a database, looking may not change the world.
+    let mut sim = cluster.databases.get(name)?.clone();
+    let answer = |statement: &Statement| {
+        let answer = sim.answer(address, statement, cluster.clock_ms)?;
+        if let Some(mood) = mood { mood.turn(answer) } else { Some(answer) }
+    };
+    statements.iter().map(answer).collect()
+}
+
+/// Who holds which region replica in a database, if one of its pods tells.
+pub(super) fn holdings(cluster: &Cluster, scope: &DatabaseScope) -> Option<Holdings> {
+    let engine = driver(scope.engine);
+    let DatabaseView::Seen(topology) = view(cluster, scope) else { return None };
+    serving(cluster, scope).find_map(|(key, pod)| {
+        let process = process_of(pod)?;
+        let name = database_of(key, pod, &process);
+        let answers = survey(cluster, &name, &process.address, &engine.holdings())?;
+        engine.read_holdings(&answers, &topology).ok()
+    })
+}
+
+impl Cluster {
+    /// Writes to a database, `namespace/cluster`, until it holds so many regions. Whether it could: it is there, has
+    /// members enough, and held none.
+    pub fn load_database(&mut self, name: &str, load: Load) -> bool {
+        let database = self.databases.get_mut(name);
+        let is_loaded = database.is_some_and(|database| database.load(load));
+        self.revision += u64::from(is_loaded);
+        is_loaded
+    }
 }
 
 /// Says something to a database, through a ready pod that is not the member it is about.

@@ -30,6 +30,10 @@ pub(super) fn look(cluster: &Cluster, scope: &Scope) -> Result<Observed, Unseen>
     for database in &scope.databases {
         let view = databases::view(cluster, database);
         seen.databases.insert(database.cluster.clone(), view);
+        if let Some(held) = scope.holdings.then(|| databases::holdings(cluster, database)).flatten()
+        {
+            seen.holdings.insert(database.cluster.clone(), held.into());
+        }
     }
     if let Some((namespace, stack)) = &scope.inventory {
         let key = Inventory::key(namespace, stack);

@@ -96,13 +96,14 @@ impl Case {
     }
 }
 
-const CASES: [Case; 100] = [
+const CASES: [Case; 102] = [
     case("first-apply").first().more(&["plan.json", "graph.dot"]),
     case("first-apply-local").first(),
     case("interrupted-bring-up").first().trouble(config_nodes_only),
     case("no-changes"),
     case("record-lost").trouble(record_deleted),
     case("raise-nodes"),
+    case("raise-nodes-with-data").trouble(a_year_of_data).more(&["plan.json"]),
     case("local-raise-nodes"),
     case("change-resources"),
     case("change-image-version"),
@@ -117,6 +118,7 @@ const CASES: [Case; 100] = [
         .trouble(written_by_a_controller)
         .consents(&["PodDisruptionBudget/tsdb/history-storing"]),
     case("scale-in").more(&["plan.json"]),
+    case("scale-in-with-data").trouble(a_year_of_data).more(&["plan.json"]),
     case("scale-in-local"),
     case("scale-in-interrupted").trouble(left_and_shrunk),
     case("scale-in-refused"),

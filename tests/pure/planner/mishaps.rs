@@ -1,5 +1,6 @@
 //! What happens to a world behind the back of tsinfra in told cases.
 
+use db_engine::iotdb::sim::Load;
 use serde_json::json;
 use tsinfra::inventory::Inventory;
 use tsinfra::object::{LABEL_POOL, LABEL_STACK};
@@ -400,4 +401,10 @@ pub(super) fn volume_set_to_retain(sandbox: &Sandbox, _: &Stack) {
     let volume = ObjectKey::global(Kind::PersistentVolume, volume);
     let retain = json!({ "spec": { "persistentVolumeReclaimPolicy": "Retain" } });
     edit(sandbox, "kubectl-patch", &volume, retain);
+}
+
+/// A year of data is written, in partitions of a week: 600 GiB in four databases.
+pub(super) fn a_year_of_data(sandbox: &Sandbox, _: &Stack) {
+    let load = Load { databases: 4, groups: 100, bytes: 3 << 30, partitions: 52 };
+    assert!(sandbox.disturb(|cluster| cluster.load_database("tsdb/history", load)));
 }

@@ -1,0 +1,246 @@
+//! What new and leaving members mean for region replicas: shown beside the steps, from who holds what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use db_engine::engine::host;
+use db_engine::holdings::Holdings;
+use db_engine::placement::Move;
+use db_engine::placement::estimate::{Basis, Speed, of_rounds};
+use db_engine::placement::evacuate::{self, NoWay};
+use db_engine::placement::fill::{self, Outcome, Wanted};
+use db_engine::placement::forecast::{Flow, Holder, forecast};
+use db_engine::placement::layout::{Layout, Part};
+use db_engine::placement::rounds::{Limits, Rounds, rounds};
+use db_engine::placement::why::Reasons;
+
+use super::PlanInput;
+use super::draft::PlanDraft;
+use super::leavers::DRAIN_BYTES_A_SECOND;
+use crate::desired::{Desired, DesiredCluster, DesiredPool, members};
+use crate::observed::Observed;
+use crate::plan::outlook::{After, Comes, Moving, Outlook, RegionMove};
+use crate::stack::Stack;
+
+/// How far from its share a member may be, in thousandths, for all to count as even.
+const TOLERANCE: u32 = 100;
+
+/// What a transfer takes besides, at least and at most: IoTDB took 25 s to move two regions with hardly anything in them
+/// (recorded).
+const EACH: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(12_500));
+
+/// Forecast rows that are shown at most.
+const ROWS: usize = 6;
+
+/// Clusters whose storing members change, so that it matters who holds what.
+pub fn asks_for_holdings(desired: &Desired, observed: &Observed) -> BTreeSet<String> {
+    let changes = |pool: &DesiredPool| pool.role.stores() && resized(observed, pool).is_some();
+    let clusters = desired.clusters.iter().filter(|(_, it)| it.pools.iter().any(changes));
+    clusters.map(|(name, _)| name.clone()).collect()
+}
+
+/// How many members a pool has, and is to have, where that differs and it is there.
+fn resized(observed: &Observed, pool: &DesiredPool) -> Option<(u32, u32)> {
+    let live = observed.objects.get(&pool.set).filter(|live| !live.is_leaving())?;
+    let has = u32::try_from(live.number("/spec/replicas")?).ok()?;
+    (has != pool.replicas()).then(|| (has, pool.replicas()))
+}
+
+/// Tells what is known of each cluster whose storing members change; refuses to have members leave whose replicas have
+/// nowhere to go.
+pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
+    for (name, cluster) in &input.desired.clusters {
+        let Some(held) = input.observed.holdings.get(name) else { continue };
+        if held.groups.is_empty() {
+            continue;
+        }
+        let (joining, leaving) = changes(input, cluster, held);
+        if joining == 0 && leaving.is_empty() {
+            continue;
+        }
+        match outlook(input.stack, name, held, joining, &leaving) {
+            Ok(outlook) => plan.outlooks.push(outlook),
+            Err(no_way) => refuse(input, plan, name, held, &no_way),
+        }
+    }
+}
+
+/// How many storing members come, and the places of those that go.
+fn changes(
+    input: &PlanInput<'_>,
+    cluster: &DesiredCluster,
+    held: &Holdings,
+) -> (u32, BTreeSet<u32>) {
+    let (mut joining, mut leaving) = (0, BTreeSet::new());
+    let places: BTreeMap<&str, u32> = held.members.iter().map(String::as_str).zip(0..).collect();
+    for pool in cluster.pools.iter().filter(|pool| pool.role.stores()) {
+        let Some((has, wanted)) = resized(input.observed, pool) else { continue };
+        for ordinal in wanted.min(has)..wanted.max(has) {
+            let address = members::address(input.stack, &pool.set.name, ordinal);
+            match places.get(address.as_str()) {
+                Some(place) if wanted < has => drop(leaving.insert(*place)),
+                None if wanted > has => joining += 1,
+                _ => {}
+            }
+        }
+    }
+    (joining, leaving)
+}
+
+fn outlook(
+    stack: &Stack,
+    cluster: &str,
+    held: &Holdings,
+    joining: u32,
+    leaving: &BTreeSet<u32>,
+) -> Result<Outlook, NoWay> {
+    let layout = &held.layout;
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let bytes = layout.all_bytes().iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
+    let takes = layout.members().iter().filter(|member| member.part != Part::Keeps);
+    let mut outlook = Outlook {
+        cluster: stack.cluster_address(cluster).name().to_owned(),
+        groups: count(layout.group_count()),
+        replicas: count(layout.replica_count()),
+        bytes: held.is_sized.then_some(bytes),
+        members: count(takes.count()),
+        joining: u64::from(joining),
+        leaving: leaving.iter().map(|it| name(held, *it)).collect(),
+        comes: None,
+        moving: None,
+    };
+    let wanted = Wanted { tolerance: TOLERANCE, ..Wanted::default() };
+    if !leaving.is_empty() {
+        let mut layout = layout.clone();
+        leaving.iter().for_each(|member| layout.set_part(*member, Part::Empties));
+        let found = evacuate::evacuate(&layout, wanted)?;
+        outlook.moving = Some(moving(held, &layout, wanted, &found));
+    } else {
+        let layout = layout.with_more(joining);
+        outlook.comes = comes(held, &layout);
+        let found = fill::fill(&layout, wanted).ok();
+        outlook.moving = found.map(|found| moving(held, &layout, wanted, &found));
+    }
+    Ok(outlook)
+}
+
+/// What a member is called: its pod's name; those to come have none yet.
+fn name(held: &Holdings, place: u32) -> String {
+    let known = held.members.get(place as usize).map(|address| host(address).to_owned());
+    let new = (place as usize + 1).saturating_sub(held.members.len());
+    known.unwrap_or_else(|| format!("new member {new}"))
+}
+
+fn moving(held: &Holdings, layout: &Layout, wanted: Wanted, found: &Outcome) -> Moving {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let (at_once, room): (Vec<u32>, Vec<u64>) =
+        layout.members().iter().map(|member| (1, member.room)).unzip();
+    let limits = Limits { at_once: &at_once, overall: None, room: &room };
+    let ordered = rounds(&found.moves, &limits).unwrap_or_else(|_| {
+        // Never with room without end; one after the other is always an order.
+        let (rounds, bound) =
+            ((0..found.moves.len()).map(|it| vec![it]).collect(), found.moves.len());
+        Rounds { rounds, bound }
+    });
+    let mut round_of = vec![0; found.moves.len()];
+    for (round, moves) in ordered.rounds.iter().enumerate() {
+        moves.iter().for_each(|place| round_of[*place] = count(round));
+    }
+    let reasons = Reasons::of(layout, wanted);
+    let told = |(one, round): (&Move, &u64)| {
+        let region = held.groups.get(one.group as usize).copied().unwrap_or(-1);
+        let because = reasons.why(*one).line(|it| name(held, it), |_| format!("region {region}"));
+        RegionMove {
+            region,
+            from: name(held, one.from),
+            to: name(held, one.to),
+            bytes: if held.is_sized { one.bytes } else { 0 },
+            round: *round,
+            because,
+        }
+    };
+    let speed = (DRAIN_BYTES_A_SECOND, 2 * DRAIN_BYTES_A_SECOND);
+    let certificate = &found.certificate;
+    Moving {
+        moves: found.moves.iter().zip(&round_of).map(told).collect(),
+        moved: certificate.moved,
+        bound: certificate.bound,
+        fullest: certificate.fullest,
+        emptiest: certificate.emptiest,
+        outside: count(certificate.outside.len()),
+        rounds: count(ordered.rounds.len()),
+        rounds_bound: count(ordered.bound),
+        seconds: Speed::of(Basis::Assumed, speed, None, EACH).ok().filter(|_| held.is_sized).map(
+            |speed| {
+                let seconds = of_rounds(&found.moves, &ordered, &speed).seconds;
+                (seconds.low, seconds.high)
+            },
+        ),
+        speed,
+    }
+}
+
+/// What new members take over time, if the database tells how it cuts time.
+fn comes(held: &Holdings, layout: &Layout) -> Option<Comes> {
+    let partitions = held.partitions.filter(|it| it.written > 0 && held.is_sized)?;
+    let old = held.members.len();
+    let holder = |(place, bytes): (usize, u64)| {
+        let member = &layout.members()[place];
+        let weight = if member.part == Part::Shares { member.weight } else { 0 };
+        Holder { bytes, weight, is_new: place >= old }
+    };
+    let holders: Vec<Holder> = layout.held().into_iter().enumerate().map(holder).collect();
+    let bytes = holders.iter().fold(0_u64, |sum, it| sum.saturating_add(it.bytes));
+    let partition_bytes = bytes / partitions.written;
+    let interval = partitions.interval;
+    let flow = Flow { partition_bytes, kept: None, interval, tolerance: TOLERANCE };
+    let comes = forecast(&holders, &flow);
+    let all: u128 = holders.iter().map(|it| u128::from(it.weight)).sum();
+    let new: u128 = holders.iter().filter(|it| it.is_new).map(|it| u128::from(it.weight)).sum();
+    let step = comes.rows.len().div_ceil(ROWS).max(1);
+    let last = comes.rows.len().saturating_sub(1);
+    let shown = comes.rows.iter().enumerate().filter(|(at, _)| at % step == 0 || *at == last);
+    Some(Comes {
+        of_new: u32::try_from(new * 1000 / all.max(1)).unwrap_or(0),
+        interval,
+        partition_bytes,
+        after: shown
+            .map(|(_, row)| After {
+                partitions: row.partitions,
+                of_new: row.share_of_new,
+                fullest: row.most,
+                emptiest: row.least,
+            })
+            .collect(),
+        even_after: comes.balanced_after.ok(),
+        tolerance: TOLERANCE,
+    })
+}
+
+/// Refuses what cannot be: a replica on a member that leaves has nowhere to go.
+fn refuse(
+    input: &PlanInput<'_>,
+    plan: &mut PlanDraft,
+    cluster: &str,
+    held: &Holdings,
+    no_way: &NoWay,
+) {
+    let id = |group: u32| held.groups.get(group as usize).copied().unwrap_or(-1);
+    let (reason, help) = match no_way {
+        NoWay::Barred { group, from, bars } => (
+            format!(
+                "region {} of {} may go to no other member: {} hold it, and {} take none",
+                id(*group),
+                name(held, *from),
+                bars.holders,
+                bars.closed
+            ),
+            "keep more members, or bring those back first that take none now",
+        ),
+        NoWay::Room { .. } | NoWay::Full { .. } => (
+            "those that stay have no room for what those that leave hold".to_owned(),
+            "keep more members, or give those that stay larger volumes first",
+        ),
+    };
+    plan.block(input.stack.cluster_address(cluster), "scale-in", reason, help);
+}
