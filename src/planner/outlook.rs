@@ -1,6 +1,6 @@
 //! What new and leaving members mean for region replicas: shown beside the steps, from who holds what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use db_engine::engine::host;
@@ -14,11 +14,12 @@ use db_engine::placement::layout::{Layout, Part};
 use db_engine::placement::rounds::{Limits, Rounds, rounds};
 use db_engine::placement::why::Reasons;
 
-use super::PlanInput;
 use super::draft::PlanDraft;
 use super::leavers::DRAIN_BYTES_A_SECOND;
+use super::{PlanInput, retirement};
 use crate::desired::{Desired, DesiredCluster, DesiredPool, members};
-use crate::observed::Observed;
+use crate::object::{Kind, LABEL_CLUSTER};
+use crate::observed::{DatabaseView, Observed};
 use crate::plan::outlook::{After, Comes, Moving, Outlook, RegionMove};
 use crate::stack::Stack;
 
@@ -32,18 +33,23 @@ const EACH: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(12_500
 /// Forecast rows that are shown at most.
 const ROWS: usize = 6;
 
-/// Clusters whose storing members change, so that it matters who holds what.
+/// Clusters that answer and whose members change, so that it matters who holds what.
 pub fn asks_for_holdings(desired: &Desired, observed: &Observed) -> BTreeSet<String> {
-    let changes = |pool: &DesiredPool| pool.role.stores() && resized(observed, pool).is_some();
-    let clusters = desired.clusters.iter().filter(|(_, it)| it.pools.iter().any(changes));
+    let answers = |name: &str| matches!(observed.databases.get(name), Some(DatabaseView::Seen(_)));
+    let is_resized = |pool: &DesiredPool| {
+        let live = observed.objects.get(&pool.set).and_then(|live| live.number("/spec/replicas"));
+        pool.role.stores() && live.unwrap_or(0) != i64::from(pool.replicas())
+    };
+    let ends = |name: &str| {
+        let mut sets = observed.of_kind(Kind::StatefulSet);
+        sets.any(|(key, live)| {
+            live.label(LABEL_CLUSTER) == Some(name) && desired.pool_of(key).is_none()
+        })
+    };
+    let clusters = desired.clusters.iter().filter(|(name, cluster)| {
+        answers(name) && (cluster.pools.iter().any(is_resized) || ends(name))
+    });
     clusters.map(|(name, _)| name.clone()).collect()
-}
-
-/// How many members a pool has, and is to have, where that differs and it is there.
-fn resized(observed: &Observed, pool: &DesiredPool) -> Option<(u32, u32)> {
-    let live = observed.objects.get(&pool.set).filter(|live| !live.is_leaving())?;
-    let has = u32::try_from(live.number("/spec/replicas")?).ok()?;
-    (has != pool.replicas()).then(|| (has, pool.replicas()))
 }
 
 /// Tells what is known of each cluster whose storing members change; refuses to have members leave whose replicas have
@@ -54,7 +60,7 @@ pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
         if held.groups.is_empty() {
             continue;
         }
-        let (joining, leaving) = changes(input, cluster, held);
+        let (joining, leaving) = changes(input, name, cluster, held);
         if joining == 0 && leaving.is_empty() {
             continue;
         }
@@ -65,26 +71,30 @@ pub fn tell(input: &PlanInput<'_>, plan: &mut PlanDraft) {
     }
 }
 
-/// How many storing members come, and the places of those that go.
+/// How many storing members come, and the places of those that go: who is listed under a name of a pool and is not
+/// wanted there.
 fn changes(
     input: &PlanInput<'_>,
+    name: &str,
     cluster: &DesiredCluster,
     held: &Holdings,
 ) -> (u32, BTreeSet<u32>) {
-    let (mut joining, mut leaving) = (0, BTreeSet::new());
-    let places: BTreeMap<&str, u32> = held.members.iter().map(String::as_str).zip(0..).collect();
-    for pool in cluster.pools.iter().filter(|pool| pool.role.stores()) {
-        let Some((has, wanted)) = resized(input.observed, pool) else { continue };
-        for ordinal in wanted.min(has)..wanted.max(has) {
-            let address = members::address(input.stack, &pool.set.name, ordinal);
-            match places.get(address.as_str()) {
-                Some(place) if wanted < has => drop(leaving.insert(*place)),
-                None if wanted > has => joining += 1,
-                _ => {}
-            }
-        }
-    }
-    (joining, leaving)
+    let ended = retirement::pools(input, name, cluster);
+    let pools = || cluster.pools.iter().chain(&ended).filter(|pool| pool.role.stores());
+    let wanted: BTreeSet<&str> =
+        pools().flat_map(|pool| &pool.addresses).map(String::as_str).collect();
+    let listed: BTreeSet<&str> = held.members.iter().map(String::as_str).collect();
+    let joining = wanted.difference(&listed).count();
+    let is_of_a_pool = |address: &str| {
+        let is_of = |set: &str| {
+            let ordinal = host(address).strip_prefix(set)?.strip_prefix('-')?.parse().ok()?;
+            (members::address(input.stack, set, ordinal) == address).then_some(())
+        };
+        pools().any(|pool| is_of(&pool.set.name).is_some())
+    };
+    let goes = |address: &str| !wanted.contains(address) && is_of_a_pool(address);
+    let leaving = (0..).zip(&held.members).filter(|(_, address)| goes(address));
+    (u32::try_from(joining).unwrap_or(u32::MAX), leaving.map(|(place, _)| place).collect())
 }
 
 fn outlook(

@@ -1,6 +1,7 @@
 //! Checks that another check stands before or behind, each by itself: while the other one is there, no
 //! life of a cluster tells that one of them is gone.
 
+mod crowds;
 mod data;
 mod ends;
 mod identified;
