@@ -40,3 +40,8 @@ pub struct Move {
     /// Its size.
     pub bytes: u64,
 }
+
+/// A place or a count in the form it is kept in: there are fewer than four billion of anything.
+fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

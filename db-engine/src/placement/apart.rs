@@ -1,5 +1,6 @@
 //! Where a replica may go: never to who holds its group, and not closer to the group's other replicas than need be.
 
+use crate::placement::small;
 use std::collections::BTreeSet;
 
 use super::layout::{Layout, Part};
@@ -45,7 +46,7 @@ impl Rule {
     /// The rule for the members as they are.
     pub fn of(layout: &Layout, apart: Apart) -> Self {
         let takes = || layout.members().iter().filter(|member| member.part == Part::Shares);
-        let count = |of: BTreeSet<u32>| u32::try_from(of.len()).unwrap_or(u32::MAX);
+        let count = |of: BTreeSet<u32>| small(of.len());
         let hosts = count(takes().map(|member| member.host).collect());
         let zones = count(takes().map(|member| member.zone).collect());
         Self { apart, hosts, zones }
@@ -58,7 +59,7 @@ impl Rule {
 
     /// How many replicas of a group of `replicas` may be on one host.
     pub fn per_host(&self, replicas: u32) -> u32 {
-        if self.apart == Apart::Members { replicas } else { replicas.div_ceil(self.hosts.max(1)) }
+        if self.parts_hosts() { replicas.div_ceil(self.hosts.max(1)) } else { replicas }
     }
 
     /// How many replicas of a group of `replicas` may be in one zone.
@@ -81,13 +82,10 @@ impl Rule {
         if target.part != Part::Shares {
             return Some(Bar::Closed);
         }
-        let places = layout.replicas(group);
-        let size = u32::try_from(places.len()).unwrap_or(u32::MAX);
         let home = layout.member(layout.all_holders()[replica]);
-        let is_new_host = self.apart != Apart::Members && home.host != target.host;
+        let is_new_host = self.parts_hosts() && home.host != target.host;
         let mut on_host = 0;
-        for other in places.filter(|other| *other != replica) {
-            let ends = [layout.all_holders()[other], at[other]];
+        for ends in ends_of_others(layout, at, group, replica) {
             if ends.contains(&to) {
                 return Some(Bar::Holder);
             }
@@ -95,7 +93,7 @@ impl Rule {
                 is_new_host && ends.iter().any(|end| layout.member(*end).host == target.host),
             );
         }
-        if is_new_host && on_host >= self.per_host(size) {
+        if is_new_host && on_host >= self.per_host(size(layout, group)) {
             return Some(Bar::Host);
         }
         self.bars_zone(layout, at, group, replica, to).then_some(Bar::Zone)
@@ -114,13 +112,24 @@ impl Rule {
         if self.apart != Apart::Zones || layout.member(layout.all_holders()[replica]).zone == zone {
             return false;
         }
-        let places = layout.replicas(group);
-        let size = u32::try_from(places.len()).unwrap_or(u32::MAX);
-        let is_there = |other: &usize| {
-            let ends = [layout.all_holders()[*other], at[*other]];
-            *other != replica && ends.iter().any(|end| layout.member(*end).zone == zone)
-        };
-        let there = places.filter(is_there).count();
-        u32::try_from(there).is_ok_and(|there| there >= self.per_zone(size))
+        let is_there = |ends: &[u32; 2]| ends.iter().any(|end| layout.member(*end).zone == zone);
+        let there = ends_of_others(layout, at, group, replica).filter(is_there).count();
+        u32::try_from(there).is_ok_and(|there| there >= self.per_zone(size(layout, group)))
     }
+}
+
+/// Where each other replica of a group is, and where it is to be.
+fn ends_of_others(
+    layout: &Layout,
+    at: &[u32],
+    group: u32,
+    replica: usize,
+) -> impl Iterator<Item = [u32; 2]> {
+    let others = layout.replicas(group).filter(move |other| *other != replica);
+    others.map(|other| [layout.all_holders()[other], at[other]])
+}
+
+/// How many replicas a group has.
+fn size(layout: &Layout, group: u32) -> u32 {
+    u32::try_from(layout.replicas(group).len()).unwrap_or(u32::MAX)
 }

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::shares::Shares;
+use crate::placement::small;
 
 /// What moves are worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +45,8 @@ impl Certificate {
                 fullest = fullest.max(thousandths);
                 emptiest = emptiest.min(thousandths);
             }
-            if *held < shares.lo[place] || *held > shares.hi[place] {
-                outside.push(u32::try_from(place).unwrap_or(u32::MAX));
+            if shares.outside(place, *held) > 0 {
+                outside.push(small(place));
             }
         }
         let is_least = outside.is_empty() && draft.moved == bound;

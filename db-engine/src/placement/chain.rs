@@ -72,9 +72,8 @@ impl<'a> Chains<'a> {
     fn candidates(&self, draft: &Draft<'_>, all: &[usize]) -> Vec<u32> {
         let most = 2 * draft.layout.replicas(draft.layout.group_of(all[0])).len();
         let members = draft.layout.members();
-        let mut takers: Vec<u32> = (0..u32::try_from(members.len()).unwrap_or(u32::MAX))
-            .filter(|it| members[*it as usize].part == Part::Shares)
-            .collect();
+        let mut takers: Vec<u32> =
+            draft.layout.places().filter(|it| members[*it as usize].part == Part::Shares).collect();
         takers.sort_by_key(|it| {
             let place = *it as usize;
             (std::cmp::Reverse(self.shares.hi[place].saturating_sub(draft.held[place])), *it)
@@ -94,7 +93,7 @@ impl<'a> Chains<'a> {
         let Some((replica, others)) = all.split_first() else { return true };
         for to in candidates {
             let held = draft.held[*to as usize].saturating_add(draft.bytes(*replica));
-            if held > self.shares.hi[*to as usize] || !self.may_go(draft, *replica, *to) {
+            if held > self.shares.hi[*to as usize] || !draft.may_go(self.rule, *replica, *to) {
                 continue;
             }
             draft.send(*replica, *to);
@@ -139,7 +138,7 @@ impl<'a> Chains<'a> {
         };
         let given = self.given.get(&giver)?;
         let least = given.iter().map(|replica| draft.bytes(*replica)).min()?;
-        let members = 0..u32::try_from(draft.held.len()).unwrap_or(u32::MAX);
+        let members = draft.layout.places();
         let could = members.into_iter().any(|to| is_worth_it(draft, least, giver, to));
         if !could {
             return None;
@@ -162,8 +161,9 @@ impl<'a> Chains<'a> {
         let mut next: VecDeque<usize> = first.iter().copied().collect();
         while let Some(replica) = next.pop_front() {
             let bytes = draft.bytes(replica);
-            for to in 0..u32::try_from(draft.held.len()).unwrap_or(u32::MAX) {
-                if by.contains_key(&to) || to == start || !self.may_go(draft, replica, to) {
+            for to in draft.layout.places() {
+                let is_elsewhere = to != start && to != draft.at[replica];
+                if by.contains_key(&to) || !is_elsewhere || !draft.may_go(self.rule, replica, to) {
                     continue;
                 }
                 by.insert(to, replica);
@@ -176,12 +176,6 @@ impl<'a> Chains<'a> {
             }
         }
         None
-    }
-
-    fn may_go(&self, draft: &Draft<'_>, replica: usize, to: u32) -> bool {
-        let group = draft.layout.group_of(replica);
-        to != draft.at[replica]
-            && self.rule.bar(draft.layout, &draft.at, group, replica, to).is_none()
     }
 }
 
@@ -199,8 +193,7 @@ fn trace(draft: &Draft<'_>, by: &BTreeMap<u32, usize>, start: u32, end: u32) -> 
 /// Carries a chain out, unless one of its moves bars another: then nothing is.
 fn carry_out(draft: &mut Draft<'_>, rule: &Rule, chain: Vec<Sent>) -> Option<Vec<Sent>> {
     for (done, (replica, _, to)) in chain.iter().enumerate() {
-        let group = draft.layout.group_of(*replica);
-        if rule.bar(draft.layout, &draft.at, group, *replica, *to).is_some() {
+        if !draft.may_go(rule, *replica, *to) {
             for (replica, from, _) in chain[..done].iter().rev() {
                 draft.send(*replica, *from);
             }
@@ -214,11 +207,7 @@ fn carry_out(draft: &mut Draft<'_>, rule: &Rule, chain: Vec<Sent>) -> Option<Vec
 /// Whether the sum of squares of what members hold for their weight is less once so many bytes are on one instead of
 /// the other.
 fn is_worth_it(draft: &Draft<'_>, bytes: u64, from: u32, to: u32) -> bool {
-    let of = |member: u32| {
-        let weight = u128::from(draft.layout.member(member).weight.max(1));
-        (u128::from(draft.held[member as usize]), weight)
-    };
-    let ((high, high_weight), (low, low_weight)) = (of(from), of(to));
+    let ((high, high_weight), (low, low_weight)) = (load(draft, from), load(draft, to));
     let bytes = u128::from(bytes);
     let after = (2 * low + bytes).saturating_mul(high_weight);
     draft.layout.member(to).part == Part::Shares
@@ -227,10 +216,12 @@ fn is_worth_it(draft: &Draft<'_>, bytes: u64, from: u32, to: u32) -> bool {
 
 /// Members by what they hold for their weight.
 fn by_fill(draft: &Draft<'_>, one: u32, other: u32) -> std::cmp::Ordering {
-    let of = |member: u32| {
-        let weight = u128::from(draft.layout.member(member).weight.max(1));
-        (u128::from(draft.held[member as usize]), weight)
-    };
-    let ((here, here_weight), (there, there_weight)) = (of(one), of(other));
+    let ((here, here_weight), (there, there_weight)) = (load(draft, one), load(draft, other));
     here.saturating_mul(there_weight).cmp(&there.saturating_mul(here_weight))
+}
+
+/// What a member is to hold, and for which weight.
+fn load(draft: &Draft<'_>, member: u32) -> (u128, u128) {
+    let weight = u128::from(draft.layout.member(member).weight.max(1));
+    (u128::from(draft.held[member as usize]), weight)
 }

@@ -8,6 +8,8 @@
 //! `O(edges · (colours / 64 + longest chain · log colours))` time where a vertex gets its colours in rising order, as it
 //! nearly does; `O(vertices · colours / 64 + edges)` memory.
 
+use super::small as small_id;
+
 /// How many pairs of colours are tried before one more colour is taken.
 const PAIRS_MAX: usize = 64;
 
@@ -197,8 +199,4 @@ impl Colouring {
         }
         moves_one
     }
-}
-
-fn small_id(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,8 @@
 //! A placement in the making: where each replica is to be, and what each member is to hold then.
 
 use super::Move;
-use super::layout::Layout;
+use super::apart::{Bar, Rule};
+use super::layout::{Layout, Part};
 
 /// A layout with moves on top.
 #[derive(Clone, Debug)]
@@ -34,6 +35,25 @@ impl<'a> Draft<'a> {
         self.at[replica] != self.home(replica)
     }
 
+    /// Whether a replica may go to a member, or home.
+    pub(super) fn may_go(&self, rule: &Rule, replica: usize, to: u32) -> bool {
+        if self.home(replica) == to {
+            return self.layout.member(to).part != Part::Empties;
+        }
+        self.bar(rule, replica, to).is_none()
+    }
+
+    /// What bars a replica from going to a member.
+    pub(super) fn bar(&self, rule: &Rule, replica: usize, to: u32) -> Option<Bar> {
+        rule.bar(self.layout, &self.at, self.layout.group_of(replica), replica, to)
+    }
+
+    /// Whether each replica of a group may go where it is sent.
+    pub(super) fn is_lawful(&self, rule: &Rule, group: u32) -> bool {
+        let mut moved = self.layout.replicas(group).filter(|place| self.is_moved(*place));
+        moved.all(|place| self.bar(rule, place, self.at[place]).is_none())
+    }
+
     /// Sends a replica elsewhere than it was to be, or home.
     pub(super) fn send(&mut self, replica: usize, to: u32) {
         let (bytes, from) = (self.bytes(replica), self.at[replica]);
@@ -51,7 +71,7 @@ impl<'a> Draft<'a> {
 
     /// The moves, by the places of their replicas.
     pub(super) fn moves(&self) -> Vec<Move> {
-        let places = 0..u32::try_from(self.layout.group_count()).unwrap_or(u32::MAX);
+        let places = self.layout.groups();
         let moved = || {
             places.clone().flat_map(|group| self.layout.replicas(group).map(move |it| (group, it)))
         };

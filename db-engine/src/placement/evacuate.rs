@@ -39,8 +39,7 @@ pub fn evacuate(layout: &Layout, wanted: Wanted) -> Result<Outcome, NoWay> {
     let mut takers = Takers::of(&draft, &rule, wanted.apart, &lack, &shares.hi);
     let mut chains = Chains::of(&rule, &shares);
     for replica in leaving(layout) {
-        let group = layout.group_of(replica);
-        let sent = match takers.neediest(&draft, group, replica) {
+        let sent = match takers.neediest(&draft, replica) {
             Some(to) => vec![(replica, draft.at[replica], to)],
             None => chains
                 .make_way(&mut draft, replica)
@@ -84,11 +83,11 @@ fn lacks(draft: &Draft<'_>, levels: &Levels) -> Vec<Option<i128>> {
 fn no_way(draft: &Draft<'_>, rule: &Rule, shares: &Shares, replica: usize) -> NoWay {
     let (group, from) = (draft.layout.group_of(replica), draft.home(replica));
     let (mut bars, mut full, mut most_room) = (Bars::default(), Vec::new(), 0);
-    for member in 0..u32::try_from(draft.held.len()).unwrap_or(u32::MAX) {
+    for member in draft.layout.places() {
         if member == from {
             continue;
         }
-        match rule.bar(draft.layout, &draft.at, group, replica, member) {
+        match draft.bar(rule, replica, member) {
             Some(bar) => bars.count(bar),
             None => {
                 let held = draft.held[member as usize];

@@ -37,18 +37,17 @@ const MOST_REPLICAS: usize = 400;
 /// Time: exponential at worst, and no more than a fixed number of steps.
 pub(super) fn whole(draft: &mut Draft<'_>, rule: &Rule, shares: &Shares) -> Proof {
     let counts = |member: &u32| draft.layout.member(*member).part != Part::Keeps;
-    let members: Vec<u32> = places(draft.held.len()).filter(counts).collect();
+    let members: Vec<u32> = draft.layout.places().filter(counts).collect();
     let has = |place: usize| draft.bytes(place) > 0 && counts(&draft.home(place));
-    let groups: Vec<u32> = places(draft.layout.group_count())
-        .filter(|group| draft.layout.replicas(*group).any(has))
-        .collect();
+    let groups: Vec<u32> =
+        draft.layout.groups().filter(|group| draft.layout.replicas(*group).any(has)).collect();
     if draft.at.len() > MOST_REPLICAS {
         return Proof::Within;
     }
     let Some(problem) = Problem::of(draft, rule, shares, &members, &groups) else {
         return Proof::Within;
     };
-    let is_inside = distance(draft, shares) == 0;
+    let is_inside = shares.distance(&draft.held) == 0;
     let mut work = Work::of(STEPS, SETS);
     let known = if is_inside { Known::Inside } else { Known::Outside };
     match better(draft, rule, &problem, known, &mut work) {
@@ -87,7 +86,7 @@ fn better(
     let Some(sets) = sets else { return (false, is_proven) };
     let before = draft.at.clone();
     holders::settle(draft, problem, &sets);
-    if problem.groups.iter().all(|group| is_lawful(draft, rule, *group)) {
+    if problem.groups.iter().all(|group| draft.is_lawful(rule, *group)) {
         return (true, is_proven);
     }
     for (place, member) in before.into_iter().enumerate() {
@@ -113,21 +112,6 @@ fn any(problem: &Problem, work: &mut Work) -> (Option<Vec<u64>>, bool) {
     (Some(less.unwrap_or(known)), is_proven)
 }
 
-/// Whether each replica of a group may go where it is sent.
-pub(super) fn is_lawful(draft: &Draft<'_>, rule: &Rule, group: u32) -> bool {
-    let mut moved = draft.layout.replicas(group).filter(|place| draft.is_moved(*place));
-    moved.all(|place| rule.bar(draft.layout, &draft.at, group, place, draft.at[place]).is_none())
-}
-
-/// Bytes all members are outside of their limits together.
-pub(super) fn distance(draft: &Draft<'_>, shares: &Shares) -> u128 {
-    let limits = shares.lo.iter().zip(&shares.hi);
-    let out = |(held, (lo, hi)): (&u64, (&u64, &u64))| {
-        u128::from(held.saturating_sub(*hi).max(lo.saturating_sub(*held)))
-    };
-    draft.held.iter().zip(limits).map(out).sum()
-}
-
 /// What has to move at least, in whole multiples of what all sizes are multiples of: what is over the most members may
 /// hold, or what others lack of the least, in each part of the members between which nothing can move.
 pub(super) fn least(layout: &Layout, shares: &Shares) -> u128 {
@@ -135,8 +119,8 @@ pub(super) fn least(layout: &Layout, shares: &Shares) -> u128 {
     let held = layout.held();
     let of_world = |world: &Vec<u32>| {
         let places = || world.iter().map(|member| *member as usize);
-        let over = |place: usize| held[place].saturating_sub(shares.hi[place]).div_ceil(grain);
-        let under = |place: usize| shares.lo[place].saturating_sub(held[place]).div_ceil(grain);
+        let over = |place: usize| shares.over(place, held[place]).div_ceil(grain);
+        let under = |place: usize| shares.under(place, held[place]).div_ceil(grain);
         let over: u128 = places().map(|place| u128::from(over(place))).sum();
         let under: u128 = places().map(|place| u128::from(under(place))).sum();
         over.max(under)
@@ -177,8 +161,4 @@ pub(super) fn is_ruled_out(layout: &Layout, shares: &Shares) -> bool {
     }
     let pieces = total / u128::from(grain);
     pieces < lower || pieces > upper
-}
-
-fn places(count: usize) -> std::ops::Range<u32> {
-    0..u32::try_from(count).unwrap_or(u32::MAX)
 }

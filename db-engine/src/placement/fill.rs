@@ -9,7 +9,7 @@ use super::apart::{Apart, Rule};
 use super::certificate::{Certificate, NoRoom, Proof};
 use super::draft::Draft;
 use super::exact::holders::hold;
-use super::exact::{distance, is_lawful, is_ruled_out};
+use super::exact::is_ruled_out;
 use super::layout::{Layout, Part};
 use super::levels::Levels;
 use super::repair::{Repair, arrive};
@@ -54,10 +54,10 @@ pub struct Outcome {
 pub fn fill(layout: &Layout, wanted: Wanted) -> Result<Outcome, NoRoom> {
     let limits = Limits::of(layout, wanted)?;
     let (mut draft, mut proof) = once(layout, wanted, &limits);
-    if distance(&draft, &limits.shares) > 0 || !Limits::stay(layout) {
+    if limits.shares.distance(&draft.held) > 0 || !Limits::stay(layout) {
         let moved = draft.moved;
         draft = again(layout, draft, wanted, &limits);
-        let is_inside = distance(&draft, &limits.shares) == 0;
+        let is_inside = limits.shares.distance(&draft.held) == 0;
         if proof == Proof::Optimal && (draft.moved != moved || !is_inside) {
             proof = Proof::Within;
         }
@@ -96,6 +96,7 @@ fn once<'a>(layout: &'a Layout, wanted: Wanted, limits: &Limits) -> (Draft<'a>, 
     if levels.bound == 0 {
         return (draft, Proof::Optimal);
     }
+    let before = shares.distance(&draft.held);
     let may_give = |member: u32| layout.member(member).part != Part::Keeps;
     let residents = Residents::of(layout, may_give);
     let mut arrived = vec![Vec::new(); layout.members().len()];
@@ -108,18 +109,18 @@ fn once<'a>(layout: &'a Layout, wanted: Wanted, limits: &Limits) -> (Draft<'a>, 
         is_closed: shares.worlds.len() > 1,
     }
     .settle(&mut draft, &mut arrived);
-    let is_searched = layout.replica_count() <= MOST_REPLICAS;
-    let mut proof = Proof::Within;
-    if is_searched {
-        proof = search(&mut draft, rule, shares);
-    } else if distance(&draft, shares) > 0 && is_ruled_out(layout, shares) {
-        proof = Proof::Impossible;
-    } else if distance(&draft, shares) == 0 && draft.moved == levels.bound {
-        proof = Proof::Optimal;
-    }
-    let before = Draft::of(layout);
-    let is_nearer = distance(&draft, shares) < distance(&before, shares);
-    (if is_nearer { draft } else { before }, proof)
+    let is_inside = |draft: &Draft<'_>| shares.distance(&draft.held) == 0;
+    let proof = if layout.replica_count() <= MOST_REPLICAS {
+        search(&mut draft, rule, shares)
+    } else if is_inside(&draft) && draft.moved == levels.bound {
+        Proof::Optimal
+    } else if !is_inside(&draft) && is_ruled_out(layout, shares) {
+        Proof::Impossible
+    } else {
+        Proof::Within
+    };
+    let is_nearer = shares.distance(&draft.held) < before;
+    (if is_nearer { draft } else { Draft::of(layout) }, proof)
 }
 
 /// A draft filled again and again as what it makes would be, until that moves nothing: so planning again on what was
@@ -136,7 +137,8 @@ fn again<'a>(
         let Ok(next) = Limits::of(&made, wanted) else { break };
         let (further, _) = once(&made, wanted, &next);
         let Some(whole) = joined(layout, &further, &limits.rule) else { break };
-        let (now, then) = (distance(&draft, &limits.shares), distance(&whole, &limits.shares));
+        let (now, then) =
+            (limits.shares.distance(&draft.held), limits.shares.distance(&whole.held));
         if further.moved == 0 || Limits::stay(layout) && then >= now {
             break;
         }
@@ -148,13 +150,13 @@ fn again<'a>(
 /// One draft for two after each other; none if that may not be in one.
 fn joined<'a>(layout: &'a Layout, second: &Draft<'_>, rule: &Rule) -> Option<Draft<'a>> {
     let mut draft = Draft::of(layout);
-    for group in 0..u32::try_from(layout.group_count()).unwrap_or(u32::MAX) {
+    for group in layout.groups() {
         let places = layout.replicas(group);
         if second.at[places.clone()] == *layout.holders(group) {
             continue;
         }
         hold(&mut draft, group, &second.at[places]);
-        if !is_lawful(&draft, rule, group) {
+        if !draft.is_lawful(rule, group) {
             return None;
         }
     }
@@ -177,7 +179,7 @@ fn pour(
         let mut over = 0;
         for member in world.iter().filter(|member| levels.give[**member as usize] > 0) {
             let (here, place) = (residents.on(*member), *member as usize);
-            let least = draft.held[place].saturating_sub(shares.hi[place]);
+            let least = shares.over(place, draft.held[place]);
             let most = draft.held[place].saturating_sub(shares.lo[place]);
             let give = levels.give[place].saturating_add(over).min(most);
             let chosen = shed(draft, here, give, least);
@@ -192,8 +194,7 @@ fn pour(
     let mut takers = Takers::of(draft, rule, apart, &lack, &shares.hi);
     for replica in given {
         let replica = replica as usize;
-        let group = draft.layout.group_of(replica);
-        if let Some(to) = takers.neediest(draft, group, replica) {
+        if let Some(to) = takers.neediest(draft, replica) {
             takers.give(to, draft.bytes(replica));
             draft.send(replica, to);
             arrive(draft, replica, &mut arrived[to as usize]);

@@ -1,5 +1,7 @@
 //! Who holds what: members, region groups and their replicas, in columns, a million groups in some 60 MB.
 
+use crate::placement::small;
+
 /// A member, as far as placement asks. Members are known by their place in the list, which is in the order of their
 /// ids: ties go to the one that comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +161,7 @@ impl Layout {
     /// # Errors
     /// [`Odd`], and nothing is added.
     pub fn push(&mut self, group: Group, replicas: &[Replica]) -> Result<(), Odd> {
-        let place = u32::try_from(self.group_count()).unwrap_or(u32::MAX);
+        let place = small(self.group_count());
         if replicas.is_empty() {
             return Err(Odd::Empty { group: place });
         }
@@ -182,7 +184,7 @@ impl Layout {
         };
         self.holders.extend(replicas.iter().map(|replica| replica.member));
         self.bytes.extend(replicas.iter().map(|replica| replica.bytes));
-        self.starts.push(u32::try_from(self.holders.len()).unwrap_or(u32::MAX));
+        self.starts.push(small(self.holders.len()));
         self.kinds.push(group.kind);
         self.databases.push(group.database);
         self.loads.push(group.load);
@@ -209,6 +211,11 @@ impl Layout {
     /// The members.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// The places of all members.
+    pub fn places(&self) -> std::ops::Range<u32> {
+        0..small(self.members.len())
     }
 
     /// One member.
@@ -240,6 +247,11 @@ impl Layout {
         self.starts.len() - 1
     }
 
+    /// The places of all groups.
+    pub fn groups(&self) -> std::ops::Range<u32> {
+        0..small(self.group_count())
+    }
+
     /// How many replicas there are in all.
     pub fn replica_count(&self) -> usize {
         self.holders.len()
@@ -268,7 +280,7 @@ impl Layout {
     /// The group a replica is of, by the replica's place. Time: none to speak of where groups have as many replicas as
     /// each other, and at most the logarithm of the number of groups.
     pub fn group_of(&self, replica: usize) -> u32 {
-        let place = u32::try_from(replica).unwrap_or(u32::MAX);
+        let place = small(replica);
         let is_before = |start: &u32| *start <= place;
         let guess = replica as u64 * self.group_count() as u64 / self.holders.len() as u64;
         let guess = usize::try_from(guess).unwrap_or(0);
@@ -284,7 +296,7 @@ impl Layout {
         }
         let high = high.min(self.starts.len());
         let after = low + self.starts[low..high].partition_point(is_before);
-        u32::try_from(after - 1).unwrap_or(u32::MAX)
+        small(after - 1)
     }
 
     /// What a group is, without its replicas.

@@ -29,8 +29,8 @@ impl Levels {
         let mut bound = 0_u128;
         for world in &shares.worlds {
             let places = || world.iter().map(|member| *member as usize);
-            let over = |place: usize| held[place].saturating_sub(shares.hi[place]);
-            let under = |place: usize| shares.lo[place].saturating_sub(held[place]);
+            let over = |place: usize| shares.over(place, held[place]);
+            let under = |place: usize| shares.under(place, held[place]);
             let sum = |of: &dyn Fn(usize) -> u64| places().map(|place| u128::from(of(place))).sum();
             let (excess, lack): (u128, u128) = (sum(&over), sum(&under));
             bound += excess.max(lack);
@@ -38,16 +38,13 @@ impl Levels {
                 let bytes = u128::from(shares.even[place]).saturating_mul(level) / PARTS;
                 u64::try_from(bytes).unwrap_or(u64::MAX)
             };
-            let poured = |place: usize, level: u128| {
-                part(place, level)
-                    .max(shares.lo[place])
-                    .min(shares.hi[place])
-                    .saturating_sub(held[place])
+            let within = |place: usize, level: u128| {
+                part(place, level).max(shares.lo[place]).min(shares.hi[place])
             };
-            let skimmed = |place: usize, level: u128| {
-                let left = part(place, level).max(shares.lo[place]).min(shares.hi[place]);
-                held[place].saturating_sub(left)
-            };
+            let poured =
+                |place: usize, level: u128| within(place, level).saturating_sub(held[place]);
+            let skimmed =
+                |place: usize, level: u128| held[place].saturating_sub(within(place, level));
             let up = lowest(|level| sum(&|place| poured(place, level)) >= excess);
             let down = lowest(|level| sum(&|place| skimmed(place, level)) <= lack);
             for place in places() {

@@ -1,5 +1,6 @@
 //! Members outside of their limits once all was packed: they pull or push one replica after another.
 
+use crate::placement::small;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +41,7 @@ impl Repair<'_> {
         let mut spare: BTreeMap<u32, Spare> = BTreeMap::new();
         for (place, member) in draft.layout.members().iter().enumerate() {
             let of_zone = spare.entry(self.lane(member)).or_default();
-            of_zone.insert((Reverse(self.spare(draft, place)), index(place)));
+            of_zone.insert((Reverse(self.spare(draft, place)), small(place)));
         }
         let under: Vec<usize> =
             (0..draft.held.len()).filter(|it| self.lacks(draft, *it) > 0).collect();
@@ -60,11 +61,11 @@ impl Repair<'_> {
     }
 
     fn lacks(&self, draft: &Draft<'_>, place: usize) -> u64 {
-        self.shares.lo[place].saturating_sub(draft.held[place])
+        self.shares.under(place, draft.held[place])
     }
 
     fn excess(&self, draft: &Draft<'_>, place: usize) -> u64 {
-        draft.held[place].saturating_sub(self.shares.hi[place])
+        self.shares.over(place, draft.held[place])
     }
 
     /// Bytes a member can give without coming to lack any.
@@ -103,9 +104,9 @@ impl Repair<'_> {
         });
         let Some((_, _, replica)) = offers.min() else { return false };
         let from = draft.at[replica] as usize;
-        let before = [from, place].map(|it| (Reverse(self.spare(draft, it)), index(it)));
-        move_over(draft, replica, index(place), arrived);
-        let after = [from, place].map(|it| (Reverse(self.spare(draft, it)), index(it)));
+        let before = [from, place].map(|it| (Reverse(self.spare(draft, it)), small(it)));
+        move_over(draft, replica, small(place), arrived);
+        let after = [from, place].map(|it| (Reverse(self.spare(draft, it)), small(it)));
         for (before, after) in before.iter().zip(after) {
             let lane = self.lane(draft.layout.member(after.1));
             let of_zone = spare.entry(lane).or_default();
@@ -130,7 +131,7 @@ impl Repair<'_> {
         let bytes = |it: &u32| draft.bytes(*it as usize);
         let is_there = |it: &&u32| draft.at[**it as usize] == donor;
         let fits = |it: &&u32| {
-            (1..=most).contains(&bytes(it)) && self.may_go(draft, **it as usize, index(place))
+            (1..=most).contains(&bytes(it)) && draft.may_go(self.rule, **it as usize, small(place))
         };
         let enough = replicas.partition_point(|it| bytes(it) >= lack);
         let after = replicas.partition_point(|it| bytes(it) > most);
@@ -143,7 +144,7 @@ impl Repair<'_> {
         let best =
             large.or_else(|| replicas[enough..].iter().filter(is_there).take(TRIED).find(fits))?;
         let (replica, bytes) = (*best as usize, i128::from(bytes(best)));
-        let more = if draft.home(replica) == index(place) {
+        let more = if draft.home(replica) == small(place) {
             -bytes
         } else if draft.is_moved(replica) {
             0
@@ -155,15 +156,9 @@ impl Repair<'_> {
         Some((more + 4 * missing, (i128::from(lack) - bytes).unsigned_abs(), replica))
     }
 
-    fn may_go(&self, draft: &Draft<'_>, replica: usize, to: u32) -> bool {
-        let group = draft.layout.group_of(replica);
-        draft.home(replica) == to && draft.layout.member(to).part != Part::Empties
-            || self.rule.bar(draft.layout, &draft.at, group, replica, to).is_none()
-    }
-
     fn push(&self, draft: &mut Draft<'_>, place: usize, arrived: &mut [Vec<u32>]) -> bool {
         let excess = self.excess(draft, place);
-        let own = self.residents.on(index(place)).iter().chain(&arrived[place]);
+        let own = self.residents.on(small(place)).iter().chain(&arrived[place]);
         let here = own.map(|it| *it as usize).filter(|it| draft.at[*it] as usize == place);
         let mut replicas: Vec<usize> = here.collect();
         let spare = self.spare(draft, place);
@@ -181,9 +176,9 @@ impl Repair<'_> {
         for replica in replicas {
             let fits = |room: u64| room >= draft.bytes(replica);
             let mut all = takers.iter().take(LOOKED_AT).filter(|(room, _)| fits(room.0));
-            let to = all.find(|(_, to)| self.may_go(draft, replica, index(*to)));
+            let to = all.find(|(_, to)| draft.may_go(self.rule, replica, small(*to)));
             if let Some((_, to)) = to {
-                move_over(draft, replica, index(*to), arrived);
+                move_over(draft, replica, small(*to), arrived);
                 return true;
             }
         }
@@ -191,13 +186,9 @@ impl Repair<'_> {
     }
 }
 
-fn index(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
-}
-
 /// Sends a replica on, and keeps the lists of what arrived.
 fn move_over(draft: &mut Draft<'_>, replica: usize, to: u32, arrived: &mut [Vec<u32>]) {
-    let (from, own) = (draft.at[replica] as usize, index(replica));
+    let (from, own) = (draft.at[replica] as usize, small(replica));
     arrived[from].retain(|it| *it != own);
     draft.send(replica, to);
     if draft.is_moved(replica) {
@@ -209,5 +200,5 @@ fn move_over(draft: &mut Draft<'_>, replica: usize, to: u32, arrived: &mut [Vec<
 pub(super) fn arrive(draft: &Draft<'_>, replica: usize, arrived: &mut Vec<u32>) {
     let bytes = draft.bytes(replica);
     let place = arrived.partition_point(|it| draft.bytes(*it as usize) >= bytes);
-    arrived.insert(place, index(replica));
+    arrived.insert(place, small(replica));
 }

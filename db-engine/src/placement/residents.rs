@@ -1,6 +1,7 @@
 //! The replicas of each member, largest first.
 
 use super::layout::Layout;
+use crate::placement::small;
 
 /// The replicas of each member, by its place: one list, cut where each member's begin.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ impl Residents {
         let mut replicas = vec![0_u32; starts[members] as usize];
         for (place, holder) in all() {
             let next = &mut next[*holder as usize];
-            replicas[*next as usize] = u32::try_from(place).unwrap_or(u32::MAX);
+            replicas[*next as usize] = small(place);
             *next += 1;
         }
         let mut sized: Vec<(std::cmp::Reverse<u64>, u32)> = Vec::new();

@@ -8,7 +8,7 @@ use super::apart::Rule;
 use super::certificate::Proof;
 use super::draft::Draft;
 use super::exact::draws::Draws;
-use super::exact::{distance, is_ruled_out, least, nearby, whole};
+use super::exact::{is_ruled_out, least, nearby, whole};
 use super::layout::Part;
 use super::shares::Shares;
 
@@ -60,14 +60,15 @@ pub(super) fn search(draft: &mut Draft<'_>, rule: &Rule, shares: &Shares) -> Pro
     let is_ruled_out = is_ruled_out(draft.layout, shares);
     let bound = u64::try_from(least(draft.layout, shares)).unwrap_or(u64::MAX);
     let enough = bound.saturating_add(bound / NEAR);
-    let is_done = |draft: &Draft<'_>, most| draft.moved <= most && distance(draft, shares) == 0;
+    let is_done =
+        |draft: &Draft<'_>, most| draft.moved <= most && shares.distance(&draft.held) == 0;
     let is_few = draft.at.len() <= FEW;
     let walked = if is_few { enough } else { bound.saturating_add(bound / NEAR_IF_MANY) };
     walk(draft, rule, shares, walked, 0..RUNS_AT_FIRST);
     if is_done(draft, bound) {
         return Proof::Optimal;
     }
-    if distance(draft, shares) > 0 && !is_ruled_out {
+    if shares.distance(&draft.held) > 0 && !is_ruled_out {
         nearby::improve(draft, rule, shares, u64::MAX, INSIDE);
     }
     let proof = if is_ruled_out { Proof::Impossible } else { whole(draft, rule, shares) };
@@ -88,7 +89,9 @@ fn walk(
     enough: u64,
     runs: std::ops::Range<usize>,
 ) {
-    let takers: Vec<u32> = (0..u32::try_from(draft.held.len()).unwrap_or(u32::MAX))
+    let takers: Vec<u32> = draft
+        .layout
+        .places()
         .filter(|place| draft.layout.member(*place).part == Part::Shares)
         .collect();
     let may_move = |replica: &usize| {
@@ -100,7 +103,7 @@ fn walk(
     }
     let mean = replicas.iter().map(|it| u128::from(draft.bytes(*it))).sum::<u128>()
         / replicas.len() as u128;
-    let best = (distance(draft, shares), draft.moved);
+    let best = (shares.distance(&draft.held), draft.moved);
     let (at, draws, penalty) = (draft.at.clone(), Draws::default(), PENALTY_AT_FIRST);
     let tried = (replicas.len() * TRIED_FOR_EACH).clamp(*TRIED.start(), *TRIED.end());
     let mut walk = Walk { draft, rule, shares, takers, replicas, draws, penalty, best, at };
@@ -128,7 +131,7 @@ struct Walk<'a, 'b> {
 
 impl Walk<'_, '_> {
     fn run(&mut self, tried: usize, warmest: i128) {
-        let mut violation = distance(self.draft, self.shares);
+        let mut violation = self.shares.distance(&self.draft.held);
         for step in 0..tried {
             if step % PENALTY_EVERY == 0 {
                 self.set_penalty(violation > 0);
@@ -194,7 +197,7 @@ impl Walk<'_, '_> {
         let before = self.outside(places);
         let count = if first == second { 1 } else { 2 };
         for (done, (replica, to)) in change.iter().take(count).enumerate() {
-            if !self.may_go(*replica, *to) {
+            if !self.draft.may_go(self.rule, *replica, *to) {
                 self.undo(&back[..done]);
                 return None;
             }
@@ -215,25 +218,12 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn may_go(&self, replica: usize, to: u32) -> bool {
-        if self.draft.home(replica) == to {
-            return self.draft.layout.member(to).part != Part::Empties;
-        }
-        let group = self.draft.layout.group_of(replica);
-        self.rule.bar(self.draft.layout, &self.draft.at, group, replica, to).is_none()
-    }
-
     /// How far outside of their limits these members are together, each counted once.
     fn outside(&self, places: [u32; 4]) -> i128 {
         let is_first = |at: &usize| !places[..*at].contains(&places[*at]);
         let first = (0..places.len()).filter(is_first);
-        first.map(|at| i128::from(self.out(places[at] as usize))).sum()
-    }
-
-    fn out(&self, place: usize) -> u64 {
-        let held = self.draft.held[place];
-        let (lo, hi) = (self.shares.lo[place], self.shares.hi[place]);
-        held.saturating_sub(hi).max(lo.saturating_sub(held))
+        let out = |place: usize| self.shares.outside(place, self.draft.held[place]);
+        first.map(|at| i128::from(out(places[at] as usize))).sum()
     }
 
     fn any_replica(&mut self) -> usize {

@@ -1,6 +1,7 @@
 //! How much each member is to hold: its share by weight, no more than it has room for, and no more in a zone than the
 //! spread of replicas allows.
 
+use crate::placement::small;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apart::{Apart, Rule};
@@ -86,6 +87,29 @@ impl Shares {
     }
 }
 
+impl Shares {
+    /// Bytes a member that holds so many has over the most it is to hold.
+    pub(super) fn over(&self, place: usize, held: u64) -> u64 {
+        held.saturating_sub(self.hi[place])
+    }
+
+    /// Bytes it lacks of the least it is to hold.
+    pub(super) fn under(&self, place: usize, held: u64) -> u64 {
+        self.lo[place].saturating_sub(held)
+    }
+
+    /// Bytes it is outside of its limits.
+    pub(super) fn outside(&self, place: usize, held: u64) -> u64 {
+        self.over(place, held).max(self.under(place, held))
+    }
+
+    /// Bytes all members are outside of their limits together.
+    pub(super) fn distance(&self, held: &[u64]) -> u128 {
+        let outside = |(place, held): (usize, &u64)| u128::from(self.outside(place, *held));
+        held.iter().enumerate().map(outside).sum()
+    }
+}
+
 /// The most a member can come to hold.
 fn cap(layout: &Layout, held: &[u64], place: usize) -> u64 {
     let member = &layout.members()[place];
@@ -151,11 +175,11 @@ impl Zones {
         let of: Vec<u32> = members.iter().map(|member| member.zone).collect();
         let takes = members.iter().filter(|member| member.part == Part::Shares);
         let of_takers: BTreeSet<u32> = takes.map(|member| member.zone).collect();
-        let zones = u32::try_from(of_takers.len()).unwrap_or(u32::MAX);
+        let zones = small(of_takers.len());
         let (mut most, mut is_closed) = (0_u128, layout.group_count() > 0);
-        for group in 0..u32::try_from(layout.group_count()).unwrap_or(u32::MAX) {
+        for group in layout.groups() {
             let places = layout.replicas(group);
-            let size = u32::try_from(places.len()).unwrap_or(u32::MAX);
+            let size = small(places.len());
             let per_zone = rule.per_zone(size);
             is_closed &= u64::from(per_zone) * u64::from(zones) == u64::from(size)
                 && fills_zones(layout, group, per_zone, &of_takers);

@@ -14,6 +14,7 @@ use super::fill::{Outcome, Wanted, fill};
 use super::layout::{Group, Layout, Replica};
 use super::levels::Levels;
 use super::shares::Shares;
+use crate::placement::small;
 
 /// What is cut, and where the pieces go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +108,7 @@ pub fn cuts_to_fill(layout: &Layout, wanted: Wanted, most: usize) -> Result<Spli
 
 /// All groups, none of them cut.
 fn whole(layout: &Layout) -> Vec<Piece> {
-    let groups = 0..u32::try_from(layout.group_count()).unwrap_or(u32::MAX);
+    let groups = layout.groups();
     groups.map(|group| Piece { group, load: layout.group(group).load }).collect()
 }
 
@@ -156,20 +157,20 @@ fn in_the_way(
     let Ok(shares) = Shares::of(&after, &held, wanted.apart, wanted.tolerance) else {
         return Vec::new();
     };
-    let over = |member: &&u32| held[**member as usize] > shares.hi[**member as usize];
+    let over = |member: &&u32| shares.over(**member as usize, held[**member as usize]) > 0;
     let outside = &found.certificate.outside;
     let mut members: Vec<u32> = outside.iter().filter(over).copied().collect();
     if members.is_empty() {
         let spare =
             |member: &u32| held[*member as usize].saturating_sub(shares.lo[*member as usize]);
-        let all = 0..u32::try_from(held.len()).unwrap_or(u32::MAX);
+        let all = layout.places();
         let mut all: Vec<u32> = all.filter(|member| spare(member) > 0).collect();
         all.sort_by_key(|member| (std::cmp::Reverse(spare(member)), *member));
         members = all.into_iter().take(outside.len()).collect();
     }
     let mut largest: Vec<Option<(u64, usize)>> = vec![None; held.len()];
     for (place, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.load > 1) {
-        for holder in after.holders(u32::try_from(place).unwrap_or(u32::MAX)) {
+        for holder in after.holders(small(place)) {
             let largest = &mut largest[*holder as usize];
             if largest.is_none_or(|(load, _)| piece.load > load) {
                 *largest = Some((piece.load, place));
@@ -215,7 +216,7 @@ fn told(layout: &Layout, pieces: &[Piece], found: &Outcome, wanted: Wanted) -> S
         let replica = layout.replicas(group).start + holder.unwrap_or(0);
         let bytes = part(layout.all_bytes()[replica], load, layout.group(group).load);
         let piece = one.group as usize - first[group as usize];
-        let piece = u32::try_from(piece).unwrap_or(u32::MAX);
+        let piece = small(piece);
         PieceMove { group, piece, from: one.from, to: one.to, load, bytes }
     };
     let mut moves: Vec<PieceMove> = found.moves.iter().map(piece_move).collect();
@@ -239,7 +240,7 @@ fn bound(layout: &Layout, wanted: Wanted) -> u64 {
     for (place, holder) in loads.all_holders().iter().enumerate() {
         of_members[*holder as usize].push(place);
     }
-    let over = |place: usize| held[place].saturating_sub(shares.hi[place]);
+    let over = |place: usize| shares.over(place, held[place]);
     let excess = (0..held.len()).map(|place| cheapest(&loads, &of_members[place], over(place)));
     let all: Vec<usize> = (0..loads.replica_count()).collect();
     let excess = excess.fold(0, u64::saturating_add);

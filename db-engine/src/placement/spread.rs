@@ -183,10 +183,6 @@ pub fn judge(layout: &Layout, wanted: &NewGroups, holders: &[u32]) -> Result<Fig
     Ok(figures::figures(layout, &terms, &sorted))
 }
 
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 /// Numbers that look drawn and are the same each time (splitmix64; Steele, Lea and Flood 2014).
 struct Mixed(u64);
 

@@ -1,5 +1,6 @@
 //! Members that take replicas, the one that lacks most first.
 
+use crate::placement::small;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,7 @@ impl<'a> Takers<'a> {
         let members = draft.layout.members();
         let mut lanes: BTreeMap<u32, u32> = BTreeMap::new();
         for member in members.iter().filter(|_| apart == Apart::Zones) {
-            let next = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
+            let next = small(lanes.len());
             lanes.entry(member.zone).or_insert(next);
         }
         let is_by_zone = apart == Apart::Zones && lanes.len() <= MOST_ZONES;
@@ -54,8 +55,8 @@ impl<'a> Takers<'a> {
     }
 
     /// The member that lacks most of those a replica may go to and fits on, other than where it is to be.
-    pub(super) fn neediest(&self, draft: &Draft<'_>, group: u32, replica: usize) -> Option<u32> {
-        let bytes = draft.bytes(replica);
+    pub(super) fn neediest(&self, draft: &Draft<'_>, replica: usize) -> Option<u32> {
+        let (group, bytes) = (draft.layout.group_of(replica), draft.bytes(replica));
         let takes = |member: u32| {
             member != draft.at[replica]
                 && draft.held[member as usize].saturating_add(bytes) <= self.hi[member as usize]

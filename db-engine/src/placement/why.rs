@@ -53,7 +53,7 @@ impl<'a> Reasons<'a> {
         let rule = Rule::of(layout, wanted.apart);
         let (open, closed) = (Vec::new(), Vec::new());
         let mut reasons = Self { layout, rule, held, shares, open, closed };
-        for place in 0..u32::try_from(layout.members().len()).unwrap_or(u32::MAX) {
+        for place in layout.places() {
             let fill = reasons.fill(place);
             match layout.member(place).part {
                 Part::Shares => reasons.open.push(fill),
@@ -99,7 +99,7 @@ impl<'a> Reasons<'a> {
         let Some(replica) = self.layout.replicas(one.group).find(|it| at[*it] == one.from) else {
             return;
         };
-        let members = 0..u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        let members = self.layout.places();
         let emptier = |it: &u32| self.is_open(*it) && *it != one.from && self.fill(*it) < fill;
         for member in members.filter(emptier) {
             if let Some(bar) = self.rule.bar(self.layout, at, one.group, replica, member) {

@@ -10,7 +10,7 @@ use super::super::shares::Shares;
 use super::draws::Draws;
 use super::problem::{Problem, one_size};
 use super::work::Work;
-use super::{Known, better, distance, places};
+use super::{Known, better};
 
 /// Members settled together.
 const SEATS: [usize; 5] = [3, 4, 6, 5, 2];
@@ -36,10 +36,10 @@ pub(in super::super) fn improve(
     steps: u64,
 ) {
     let may = |member: &u32| draft.layout.member(*member).part != Part::Keeps;
-    let all: Vec<u32> = places(draft.held.len()).filter(may).collect();
+    let all: Vec<u32> = draft.layout.places().filter(may).collect();
     let mut draws = Draws::default();
     let mut left = steps;
-    let mut outside = distance(draft, shares);
+    let mut outside = shares.distance(&draft.held);
     for tried in 0.. {
         if left == 0 || outside == 0 && draft.moved <= enough {
             return;
@@ -55,7 +55,7 @@ pub(in super::super) fn improve(
                 true => Known::Level,
             };
             if better(draft, rule, &problem, known, &mut work).0 {
-                outside = distance(draft, shares);
+                outside = shares.distance(&draft.held);
             }
         }
         left = left.saturating_sub((STEPS - work.left()).max(AT_LEAST));
@@ -63,8 +63,7 @@ pub(in super::super) fn improve(
 }
 
 fn is_inside(draft: &Draft<'_>, shares: &Shares, member: u32) -> bool {
-    let place = member as usize;
-    (shares.lo[place]..=shares.hi[place]).contains(&draft.held[place])
+    shares.outside(member as usize, draft.held[member as usize]) == 0
 }
 
 /// Members to settle: up to half of them outside, or else getting something, and any others.
@@ -100,6 +99,6 @@ fn groups_on(draft: &Draft<'_>, members: &[u32], draws: &mut Draws) -> Vec<u32> 
             && (here < members.len() || places.any(is_moved))
             && one_size(draft, *group).is_some_and(|bytes| bytes > 0)
     };
-    let all: Vec<u32> = places(draft.layout.group_count()).filter(is_free).collect();
+    let all: Vec<u32> = draft.layout.groups().filter(is_free).collect();
     draws.some(&all, GROUPS)
 }

@@ -4,6 +4,7 @@ use super::super::apart::Rule;
 use super::super::draft::Draft;
 use super::super::layout::Part;
 use super::super::shares::Shares;
+use crate::placement::small;
 
 /// Groups, and seats, a problem has at most: a set of either is one number.
 pub(super) const MOST: usize = 64;
@@ -116,10 +117,6 @@ pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
 /// The largest number both are multiples of (Euclid).
 pub(super) fn gcd(one: u64, other: u64) -> u64 {
     if other == 0 { one } else { gcd(other, one % other) }
-}
-
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The size of a group's replicas, if they have one.

@@ -1,6 +1,7 @@
 //! Which members can lead which groups, by database, and how many leads each of them is due.
 
 use crate::placement::layout::{Layout, Part};
+use crate::placement::small;
 
 /// The pair of a replica that may not lead, and of a group that nobody leads.
 pub(super) const NONE: u32 = u32::MAX;
@@ -28,7 +29,7 @@ pub(super) struct Able {
 
 impl Able {
     pub(super) fn of(layout: &Layout) -> Self {
-        let members = 0..small(layout.members().len());
+        let members = layout.places();
         let wanted: Vec<Option<u8>> = members.map(|it| reluctance(layout, it)).collect();
         let mut able = Self {
             groups: Vec::new(),
@@ -113,7 +114,7 @@ impl Able {
             let place = places.find(|place| Some(layout.all_holders()[*place]) == leader);
             place.map_or(NONE, |place| pair_of[place])
         };
-        let all: Vec<u32> = (0..small(layout.group_count())).collect();
+        let all: Vec<u32> = layout.groups().collect();
         let pairs: Vec<u32> = all.iter().map(|group| leading(*group)).collect();
         let last = self.members.len();
         let bucket = |group: u32| pairs[group as usize].min(small(last));
@@ -186,7 +187,7 @@ fn able_replicas<'a>(
 
 /// Databases and their groups, in this order.
 fn by_database(layout: &Layout) -> Vec<(u32, u32)> {
-    let groups = 0..small(layout.group_count());
+    let groups = layout.groups();
     let mut all: Vec<(u32, u32)> = groups.map(|it| (layout.group(it).database, it)).collect();
     all.sort_unstable();
     all
@@ -208,9 +209,4 @@ fn sorted(things: &[u32], below: usize, number: impl Fn(u32) -> u32) -> Vec<u32>
         *next += 1;
     }
     all
-}
-
-/// A place that fits, as those of all replicas do.
-pub(super) fn small(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }

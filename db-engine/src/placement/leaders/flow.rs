@@ -1,9 +1,10 @@
 //! Leads of least cost: excess goes the cheapest ways there are to where something is missing.
 
+use crate::placement::small;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::able::{NONE, small};
+use super::able::NONE;
 use super::network::{BALANCE, Cost, Network, Step};
 use super::steps::{each_step, each_step_from};
 

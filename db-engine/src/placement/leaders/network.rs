@@ -2,8 +2,9 @@
 //! the end of all; what each lead costs there, and what is left to be changed.
 
 use crate::placement::layout::Layout;
+use crate::placement::small;
 
-use super::able::{Able, small};
+use super::able::Able;
 use super::convex::{cheapest_count, excess_cost, marginal, rounded};
 use super::led::Led;
 use super::shares::Shares;

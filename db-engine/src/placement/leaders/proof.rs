@@ -3,7 +3,7 @@
 use crate::placement::layout::Layout;
 
 use super::Unlevel;
-use super::able::{NONE, small};
+use super::able::NONE;
 use super::network::Network;
 use super::shares::Shares;
 
@@ -33,7 +33,8 @@ fn over_shares(
         let share = shares.of_member[member as usize];
         i64::from(network.from_member[member as usize]) - i64::from(share.floor)
     };
-    (0..small(layout.members().len()))
+    layout
+        .places()
         .filter(|it| super::able::weight(layout, *it) > 0 && !network.able.pairs(*it).is_empty())
         .map(move |member| (member, over(member)))
 }

@@ -1,8 +1,9 @@
 //! How many leads each member is due, of the whole cluster and of each database.
 
 use crate::placement::layout::Layout;
+use crate::placement::small;
 
-use super::able::{Able, small, weight};
+use super::able::{Able, weight};
 
 /// What leads are due: whole ones at least, and one more where the share is not whole.
 pub(super) struct Shares {
@@ -36,7 +37,7 @@ struct Claim {
 
 impl Shares {
     pub(super) fn of(layout: &Layout, able: &Able) -> Self {
-        let members = 0..small(layout.members().len());
+        let members = layout.places();
         let claim = |member: u32, most: u32| Claim { weight: weight(layout, member), most };
         let claims: Vec<Claim> = members.map(|it| claim(it, able.most_of_member(it))).collect();
         let wanted: Vec<bool> = claims.iter().map(|it| it.weight > 0).collect();

@@ -1,7 +1,7 @@
 //! The steps a lead can take from a node of the network.
 
-use super::able::small;
 use super::network::{Network, Step};
+use crate::placement::small;
 
 /// Tells of all steps there are from a node.
 pub(super) fn each_step(network: &Network<'_>, node: u32, tell: impl FnMut(u32, Step) -> bool) {

@@ -8,11 +8,12 @@
 //!
 //! `O(replicas + orders · members · log members)` time.
 
+use crate::placement::small;
 use std::cmp::Reverse;
 use std::ops::Range;
 
 use super::seats::{Seats, wind};
-use super::{Terms, mix, small};
+use super::{Terms, mix};
 
 /// Blocks up to so many sets' members are tried to be closed at every member, longer ones as they
 /// double.

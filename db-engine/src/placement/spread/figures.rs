@@ -4,7 +4,8 @@
 //! `O(replicas · (replicas of a group + log replicas of a member))` time, and memory for each
 //! replica's group mates.
 
-use super::{Layout, Terms, small};
+use super::{Layout, Terms};
+use crate::placement::small;
 
 /// What a spread is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ struct Shared {
 impl Shared {
     fn of(layout: &Layout, size: usize, holders: &[u32]) -> Self {
         let groups = || {
-            let old = (0..small(layout.group_count())).map(|it| (0, layout.holders(it)));
+            let old = layout.groups().map(|it| (0, layout.holders(it)));
             old.chain(holders.chunks_exact(size).map(|it| (1, it)))
         };
         let mut next = vec![[0_usize; 2]; layout.members().len()];

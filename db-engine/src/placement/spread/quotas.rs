@@ -9,9 +9,10 @@
 //!
 //! `O(members · LEVEL_BITS)` time for each of the three depths.
 
+use crate::placement::small;
 use std::ops::Range;
 
-use super::{Layout, Terms, small};
+use super::{Layout, Terms};
 
 /// Weights are as exact as this many bits.
 const WEIGHT_BITS: u32 = 31;

@@ -10,7 +10,7 @@
 
 use super::pairs::Pairs;
 use super::seats::{Seats, wind};
-use super::{Layout, Mixed, Terms, small};
+use super::{Layout, Mixed, Terms};
 
 /// Seats of later groups that are looked at for one seat.
 const SETTLE_TRIES: usize = 48;
@@ -83,7 +83,7 @@ impl<'a> Scatter<'a> {
         let size = terms.replicas as usize;
         let allowed = terms.partners().iter().map(|it| u64::from(*it)).sum::<u64>() / 2;
         let of_size = |size: usize| size as u64 * (size as u64 - 1) / 2;
-        let group_sizes = (0..small(layout.group_count())).map(|it| layout.replicas(it).len());
+        let group_sizes = layout.groups().map(|it| layout.replicas(it).len());
         let old: u64 = group_sizes.map(of_size).sum();
         let in_all = old + (seats.holders.len() / size) as u64 * of_size(size);
         let (each, rest) = (in_all / allowed.max(1), in_all % allowed.max(1));
@@ -101,7 +101,7 @@ impl<'a> Scatter<'a> {
             reach: (terms.takers.len() * 4 / size).max(256),
             best: None,
         };
-        for group in 0..small(layout.group_count()) {
+        for group in layout.groups() {
             scatter.enter(layout.holders(group));
         }
         scatter

@@ -1,11 +1,12 @@
 //! What a new group has to keep, who may be in one, and whether there are enough.
 
+use crate::placement::small;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::super::apart::{Apart, Rule};
 use super::super::layout::{Layout, Member, Part};
-use super::{NewGroups, NoWay, small};
+use super::{NewGroups, NoWay};
 
 /// What a new group has to keep, and who may be in one.
 pub(super) struct Terms {

@@ -1,5 +1,6 @@
 //! Moves that wait, each at what holds it up, and what begins when that is released.
 
+use crate::placement::small;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -256,8 +257,4 @@ fn ranked(moves: &[Move], nanos: &[u128]) -> (Vec<Ranked>, usize) {
         .collect();
     ranked.sort_unstable_by_key(|one| (one.nanos, Reverse(one.place)));
     (ranked, groups.len())
-}
-
-fn small(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }
