@@ -84,10 +84,4 @@ impl Holdings {
         let groups = groups.into_keys().collect();
         Ok(Self { members: names, groups, databases, is_sized, partitions: None, layout })
     }
-
-    /// The place of the member at an address.
-    pub fn place(&self, address: &str) -> Option<u32> {
-        let place = self.members.iter().position(|member| member == address)?;
-        u32::try_from(place).ok()
-    }
 }

@@ -15,6 +15,7 @@ pub mod fill;
 pub mod forecast;
 pub mod layout;
 pub mod leaders;
+mod level;
 mod levels;
 mod repair;
 mod residents;

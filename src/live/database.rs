@@ -93,12 +93,9 @@ async fn held(
     login: &Login,
     topology: &Topology,
 ) -> Option<Holdings> {
-    let mut forward = forwarded(link, scope, pod).await.ok()?;
-    let stream = forward.take_stream(scope.port)?;
     let engine = driver(scope.engine);
-    let answers = converse(TokioIo::new(stream), scope.engine, login, &engine.holdings()).await;
-    forward.abort();
-    engine.read_holdings(&answers.ok()?, topology).ok()
+    let answers = answers(link, scope, pod, login, &engine.holdings()).await.ok()?;
+    engine.read_holdings(&answers, topology).ok()
 }
 
 /// Says something to a database once, through one of its ready pods that is not the member it is about.
@@ -261,27 +258,37 @@ async fn ask(
     pod: &str,
     login: &Login,
 ) -> Result<Topology, Silence> {
-    let mut forward = forwarded(link, scope, pod).await?;
-    let stream = forward.take_stream(scope.port).ok_or_else(not_forwarded)?;
-    let reason = forward.take_error(scope.port);
-    let statements = driver(scope.engine).survey();
-    let answers = converse(TokioIo::new(stream), scope.engine, login, &statements).await;
-    forward.abort();
-    let answers = match answers {
-        Ok(answers) => answers,
-        Err(why) => {
-            // The node's own words, e.g. "connection refused", come on a channel of their own.
-            let said = match reason {
-                Some(reason) => timeout(REASON_LIMIT, reason).await.ok().flatten(),
-                None => None,
-            };
-            return Err(Silence::Here(said.map_or(why, |said| said.trim().to_owned())));
-        }
-    };
-    driver(scope.engine).read(&answers).map_err(|unreadable| match unreadable {
+    let engine = driver(scope.engine);
+    let answers = answers(link, scope, pod, login, &engine.survey()).await?;
+    engine.read(&answers).map_err(|unreadable| match unreadable {
         Unreadable::Refused { .. } => Silence::Everywhere(unreadable.to_string()),
         _ => Silence::Here(unreadable.to_string()),
     })
+}
+
+/// What one pod answers to reading statements, over a forwarded port.
+async fn answers(
+    link: &Link,
+    scope: &DatabaseScope,
+    pod: &str,
+    login: &Login,
+    statements: &[Statement],
+) -> Result<Vec<Answer>, Silence> {
+    let mut forward = forwarded(link, scope, pod).await?;
+    let stream = forward.take_stream(scope.port).ok_or_else(not_forwarded)?;
+    let reason = forward.take_error(scope.port);
+    let answers = converse(TokioIo::new(stream), scope.engine, login, statements).await;
+    forward.abort();
+    let why = match answers {
+        Ok(answers) => return Ok(answers),
+        Err(why) => why,
+    };
+    // The node's own words, e.g. "connection refused", come on a channel of their own.
+    let said = match reason {
+        Some(reason) => timeout(REASON_LIMIT, reason).await.ok().flatten(),
+        None => None,
+    };
+    Err(Silence::Here(said.map_or(why, |said| said.trim().to_owned())))
 }
 
 async fn forwarded(

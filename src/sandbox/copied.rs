@@ -27,7 +27,7 @@ impl Cluster {
     /// What was seen of a Kubernetes and its databases, as a simulated one that goes on from there:
     /// objects with their uids and owners, pods as ready as they were, databases under their ids with
     /// the members they listed, and the stack's record. Images are taken for pulled where a pod of
-    /// theirs was seen; regions are where they were, where that was told.
+    /// theirs was seen; regions are not simulated.
     pub fn copied(seen: &Observed, databases: &[DatabaseScope]) -> Self {
         let mut cluster = Self::empty(SEED);
         for (key, live) in &seen.objects {
@@ -51,9 +51,6 @@ impl Cluster {
                     let now = cluster.clock_ms;
                     if let Some(database) = cluster.databases.get_mut(&name) {
                         database.goes_on_as(topology, now);
-                        if let Some(held) = seen.holdings.get(&scope.cluster) {
-                            database.holds(held);
-                        }
                     }
                 }
                 Some(DatabaseView::Unreachable { .. }) => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use db_engine::drivers::driver;
+use db_engine::engine::Topology;
 use db_engine::holdings::Holdings;
 use db_engine::iotdb::sim::{Founding, IotdbSim, Load, MemberKind, Ports};
 use db_engine::statement::{Answer, Statement};
@@ -209,15 +210,18 @@ fn survey(
     statements.iter().map(answer).collect()
 }
 
-/// Who holds which region replica in a database, if one of its pods tells.
-pub(super) fn holdings(cluster: &Cluster, scope: &DatabaseScope) -> Option<Holdings> {
+/// Who holds which region replica in a database that has told who its members are, if one of its pods tells.
+pub(super) fn holdings(
+    cluster: &Cluster,
+    scope: &DatabaseScope,
+    topology: &Topology,
+) -> Option<Holdings> {
     let engine = driver(scope.engine);
-    let DatabaseView::Seen(topology) = view(cluster, scope) else { return None };
     serving(cluster, scope).find_map(|(key, pod)| {
         let process = process_of(pod)?;
         let name = database_of(key, pod, &process);
         let answers = survey(cluster, &name, &process.address, &engine.holdings())?;
-        engine.read_holdings(&answers, &topology).ok()
+        engine.read_holdings(&answers, topology).ok()
     })
 }
 

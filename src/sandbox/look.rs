@@ -6,7 +6,7 @@ use super::selectors::has_all;
 use super::values::at;
 use crate::inventory::Inventory;
 use crate::object::ObjectKey;
-use crate::observed::{EventNote, LiveObject, Observed, Scope};
+use crate::observed::{DatabaseView, EventNote, LiveObject, Observed, Scope};
 use crate::world::Unseen;
 
 /// Everything the scope names that is there.
@@ -29,11 +29,13 @@ pub(super) fn look(cluster: &Cluster, scope: &Scope) -> Result<Observed, Unseen>
     }
     for database in &scope.databases {
         let view = databases::view(cluster, database);
-        seen.databases.insert(database.cluster.clone(), view);
-        if let Some(held) = scope.holdings.then(|| databases::holdings(cluster, database)).flatten()
+        if let DatabaseView::Seen(topology) = &view
+            && scope.holdings
         {
-            seen.holdings.insert(database.cluster.clone(), held.into());
+            let held = databases::holdings(cluster, database, topology);
+            seen.holdings.extend(held.map(|held| (database.cluster.clone(), held.into())));
         }
+        seen.databases.insert(database.cluster.clone(), view);
     }
     if let Some((namespace, stack)) = &scope.inventory {
         let key = Inventory::key(namespace, stack);

@@ -84,9 +84,11 @@ fn part(member: &TopologyMember) -> Part {
     }
 }
 
+/// The units of sizes, each 1,024 of the one before.
+pub(super) const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
+
 /// A size as IoTDB writes it, e.g. `43.03 KB` (units of 1,024); `Unknown` and nothing at all are none.
 pub fn size(text: &str) -> Option<u64> {
-    const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
     let (number, unit) = text.trim().split_once(' ')?;
     let power = UNITS.iter().position(|known| *known == unit)?;
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));

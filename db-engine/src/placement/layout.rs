@@ -208,6 +208,25 @@ impl Layout {
         self.prices.get(replica).copied().unwrap_or_else(|| self.bytes[replica])
     }
 
+    /// What stands for replicas, in the order of what it costs to move a byte of these: the cheapest first, ties as they
+    /// were. Those without bytes are left out.
+    pub(super) fn cheapest_first(
+        &self,
+        all: impl Iterator<Item = usize>,
+        replica: impl Fn(usize) -> usize,
+    ) -> Vec<usize> {
+        let of = |it: &usize| {
+            let replica = replica(*it);
+            (u128::from(self.price(replica)), u128::from(self.bytes[replica]))
+        };
+        let mut order: Vec<usize> = all.filter(|it| of(it).1 > 0).collect();
+        order.sort_by(|one, other| {
+            let ((price, bytes), (other_price, other_bytes)) = (of(one), of(other));
+            (price * other_bytes).cmp(&(other_price * bytes))
+        });
+        order
+    }
+
     /// The members.
     pub fn members(&self) -> &[Member] {
         &self.members

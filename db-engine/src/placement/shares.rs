@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apart::{Apart, Rule};
 use super::layout::{Layout, Member, Part};
+use super::level::{Claim, Level};
 
 /// What members are to hold, in bytes, by their places.
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ impl Shares {
             return Err(Lack { needed, there });
         }
         let weights = of(Part::Shares).map(|(member, _)| u128::from(member.weight)).sum();
-        let level = Level { bytes: needed + of(Part::Shares).map(bytes).sum::<u128>(), weights };
+        let level = Level { whole: needed + of(Part::Shares).map(bytes).sum::<u128>(), weights };
         let (mut even, mut hi) = (vec![0; held.len()], held.to_vec());
         for (place, member) in members.iter().enumerate() {
             if member.part == Part::Shares {
@@ -120,13 +121,6 @@ fn cap(layout: &Layout, held: &[u64], place: usize) -> u64 {
     }
 }
 
-/// Bytes for each unit of weight, as a fraction.
-#[derive(Clone, Copy, Debug, Default)]
-struct Level {
-    bytes: u128,
-    weights: u128,
-}
-
 impl Level {
     /// Thousandths of the share of a weight, rounded down.
     fn share(self, weight: u64, thousandths: u32) -> u64 {
@@ -144,9 +138,9 @@ impl Level {
         let parts = u128::from(weight).saturating_mul(u128::from(thousandths));
         // Weights are disks in bytes at most: what overflows here is larger than anything there is.
         let by = self.weights.saturating_mul(1000).max(1);
-        match self.bytes.checked_mul(parts) {
+        match self.whole.checked_mul(parts) {
             Some(whole) => (whole, by),
-            None => ((self.bytes / by).saturating_mul(parts), 1),
+            None => ((self.whole / by).saturating_mul(parts), 1),
         }
     }
 }
@@ -257,33 +251,20 @@ fn fill_up(
     bytes: u128,
     levels: &mut [Level],
 ) -> Result<(), Lack> {
-    let weight = |place: usize| u128::from(layout.members()[place].weight);
-    let most = |place: usize| u128::from(cap(layout, held, place));
     let takes = |place: &&usize| {
-        matches!(layout.members()[**place].part, Part::Shares | Part::Gives) && weight(**place) > 0
+        let member = &layout.members()[**place];
+        matches!(member.part, Part::Shares | Part::Gives) && member.weight > 0
     };
-    let mut order: Vec<usize> = members.iter().filter(takes).copied().collect();
-    // By the level at which each is full: caps over weights, compared crosswise.
-    order.sort_by(|one, other| {
-        let (here, there) = (most(*one) * weight(*other), most(*other) * weight(*one));
-        here.cmp(&there).then(one.cmp(other))
-    });
-    let there = order.iter().map(|place| most(*place)).sum();
-    let mut left = bytes;
-    let mut weights: u128 = order.iter().map(|place| weight(*place)).sum();
-    for place in &order {
-        let is_full = most(*place) * weights < left * weight(*place);
-        if !is_full {
-            break;
-        }
-        left -= most(*place);
-        weights -= weight(*place);
-    }
-    if weights == 0 && left > 0 {
+    let order = || members.iter().filter(takes).copied();
+    let most = |place: usize| cap(layout, held, place);
+    let claim = |place: usize| Claim { weight: layout.members()[place].weight, most: most(place) };
+    let level = Level::of(order().map(claim), bytes);
+    if level.weights == 0 && level.whole > 0 {
+        let there = order().map(|place| u128::from(most(place))).sum();
         return Err(Lack { needed: bytes, there });
     }
-    for place in order {
-        levels[place] = Level { bytes: left, weights };
+    for place in order() {
+        levels[place] = level;
     }
     Ok(())
 }

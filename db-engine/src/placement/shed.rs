@@ -5,33 +5,33 @@ use super::draft::Draft;
 /// Replicas of a member that come to what it gives, by their places in `residents`, which is sorted by size, the
 /// largest first.
 ///
-/// The largest that still fits, again and again; so little is left over. Where that is short of what the member has to
+/// The largest that still fits, again and again, so that little is left over; where moving is priced, the cheapest that
+/// still fits. Where that is short of what the member has to
 /// give at least, one more or a larger one goes instead: whichever overshoots least.
 pub(super) fn shed(draft: &Draft<'_>, residents: &[u32], give: u64, least: u64) -> Vec<usize> {
-    let bytes = |at: usize| draft.bytes(residents[at] as usize);
-    let mut chosen = Vec::new();
-    if draft.layout.is_priced() {
-        chosen = cheapest(draft, residents, give);
-        let sum: u64 = chosen.iter().map(|at| bytes(*at)).sum();
-        let short = least.saturating_sub(sum);
-        if short > 0 {
-            overshoot(draft, residents, &mut chosen, short);
-        }
-        return chosen;
+    let mut chosen = match draft.layout.is_priced() {
+        true => cheapest(draft, residents, give),
+        false => largest(draft, residents, give),
+    };
+    let bytes = |at: &usize| draft.bytes(residents[*at] as usize);
+    let short = least.saturating_sub(chosen.iter().map(bytes).sum());
+    if short > 0 {
+        overshoot(draft, residents, &mut chosen, short);
     }
+    chosen
+}
+
+/// The largest that still fits, again and again.
+fn largest(draft: &Draft<'_>, residents: &[u32], give: u64) -> Vec<usize> {
+    let mut chosen = Vec::new();
     let (mut left, mut from) = (give, 0);
     while left > 0 && from < residents.len() {
-        let fits = residents[from..].partition_point(|it| draft.bytes(*it as usize) > left);
-        from += fits;
+        from += residents[from..].partition_point(|it| draft.bytes(*it as usize) > left);
         if from < residents.len() {
-            left -= bytes(from);
+            left -= draft.bytes(residents[from] as usize);
             chosen.push(from);
             from += 1;
         }
-    }
-    let short = least.saturating_sub(give - left);
-    if short > 0 {
-        overshoot(draft, residents, &mut chosen, short);
     }
     chosen
 }
@@ -73,20 +73,13 @@ fn overshoot(draft: &Draft<'_>, residents: &[u32], chosen: &mut Vec<usize>, shor
 
 /// Those that fit, of which a byte costs least to move first.
 fn cheapest(draft: &Draft<'_>, residents: &[u32], give: u64) -> Vec<usize> {
-    let of = |at: &usize| {
-        let replica = residents[*at] as usize;
-        (u128::from(draft.layout.price(replica)), u128::from(draft.bytes(replica)))
-    };
-    let mut order: Vec<usize> = (0..residents.len()).filter(|at| of(at).1 > 0).collect();
-    order.sort_by(|one, other| {
-        let ((price, bytes), (other_price, other_bytes)) = (of(one), of(other));
-        (price * other_bytes).cmp(&(other_price * bytes)).then(one.cmp(other))
-    });
-    let mut left = u128::from(give);
+    let replica = |at: usize| residents[at] as usize;
+    let mut order = draft.layout.cheapest_first(0..residents.len(), replica);
+    let mut left = give;
     order.retain(|at| {
-        let fits = of(at).1 <= left;
-        left -= if fits { of(at).1 } else { 0 };
-        fits
+        let rest = left.checked_sub(draft.bytes(replica(*at)));
+        left = rest.unwrap_or(left);
+        rest.is_some()
     });
     order
 }

@@ -73,18 +73,21 @@ struct Piece {
 /// [`NoRoom`]: never where members have room without end; room is counted in load here, and not asked for.
 pub fn split(layout: &Layout, wanted: Wanted, most: usize) -> Result<Split, NoRoom> {
     let mut pieces = whole(layout);
-    let mut found = place(layout, &pieces, wanted)?;
+    let mut loads = of_pieces(layout, &pieces);
+    let bound = bound(&loads, wanted);
+    let mut found = fill(&loads, wanted)?;
     let mut left = most;
     while left > 0 && !found.certificate.outside.is_empty() {
-        let due = in_the_way(layout, &pieces, &found, wanted, left);
+        let due = in_the_way(loads, &found, wanted, left);
         if due.is_empty() {
             break;
         }
         left -= due.len();
         cut(&mut pieces, &due);
-        found = place(layout, &pieces, wanted)?;
+        loads = of_pieces(layout, &pieces);
+        found = fill(&loads, wanted)?;
     }
-    Ok(told(layout, &pieces, &found, wanted))
+    Ok(told(layout, &pieces, &found, bound))
 }
 
 /// The cuts that make it possible to [`fill`] members whose replicas are too large for that: what is even then is what
@@ -112,11 +115,7 @@ fn whole(layout: &Layout) -> Vec<Piece> {
     groups.map(|group| Piece { group, load: layout.group(group).load }).collect()
 }
 
-/// The pieces as a layout of their own, evened out.
-fn place(layout: &Layout, pieces: &[Piece], wanted: Wanted) -> Result<Outcome, NoRoom> {
-    fill(&of_pieces(layout, pieces), wanted)
-}
-
+/// The pieces as a layout of their own, of which members have their share of the load.
 fn of_pieces(layout: &Layout, pieces: &[Piece]) -> Layout {
     let mut members = layout.members().to_vec();
     members.iter_mut().for_each(|member| member.room = u64::MAX);
@@ -144,14 +143,7 @@ fn part(bytes: u64, load: u64, whole: u64) -> u64 {
 
 /// The largest piece on each member that has too much afterwards, or, where only others have too little, on who has most
 /// to give; at most so many.
-fn in_the_way(
-    layout: &Layout,
-    pieces: &[Piece],
-    found: &Outcome,
-    wanted: Wanted,
-    most: usize,
-) -> Vec<usize> {
-    let mut after = of_pieces(layout, pieces);
+fn in_the_way(mut after: Layout, found: &Outcome, wanted: Wanted, most: usize) -> Vec<usize> {
     after.carry_out(&found.moves);
     let held = after.held();
     let Ok(shares) = Shares::of(&after, &held, wanted.apart, wanted.tolerance) else {
@@ -163,17 +155,18 @@ fn in_the_way(
     if members.is_empty() {
         let spare =
             |member: &u32| held[*member as usize].saturating_sub(shares.lo[*member as usize]);
-        let all = layout.places();
+        let all = after.places();
         let mut all: Vec<u32> = all.filter(|member| spare(member) > 0).collect();
         all.sort_by_key(|member| (std::cmp::Reverse(spare(member)), *member));
         members = all.into_iter().take(outside.len()).collect();
     }
     let mut largest: Vec<Option<(u64, usize)>> = vec![None; held.len()];
-    for (place, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.load > 1) {
-        for holder in after.holders(small(place)) {
+    for place in after.groups() {
+        let load = after.group(place).load;
+        for holder in after.holders(place).iter().filter(|_| load > 1) {
             let largest = &mut largest[*holder as usize];
-            if largest.is_none_or(|(load, _)| piece.load > load) {
-                *largest = Some((piece.load, place));
+            if largest.is_none_or(|(other, _)| load > other) {
+                *largest = Some((load, place as usize));
             }
         }
     }
@@ -200,7 +193,7 @@ fn cut(pieces: &mut Vec<Piece>, due: &[usize]) {
     *pieces = next;
 }
 
-fn told(layout: &Layout, pieces: &[Piece], found: &Outcome, wanted: Wanted) -> Split {
+fn told(layout: &Layout, pieces: &[Piece], found: &Outcome, bound: u64) -> Split {
     let cuts = pieces.chunk_by(|one, next| one.group == next.group).filter(|of| of.len() > 1);
     let cut = |of: &[Piece]| Cut {
         group: of[0].group,
@@ -225,41 +218,35 @@ fn told(layout: &Layout, pieces: &[Piece], found: &Outcome, wanted: Wanted) -> S
         cuts: cuts.map(cut).collect(),
         moved: moves.iter().fold(0, |sum: u64, one| sum.saturating_add(one.bytes)),
         moves,
-        bound: bound(layout, wanted),
+        bound,
         outside: found.certificate.outside.clone(),
     }
 }
 
 /// The fewest bytes that can go with the load that has to move.
-fn bound(layout: &Layout, wanted: Wanted) -> u64 {
-    let loads = of_pieces(layout, &whole(layout));
+fn bound(loads: &Layout, wanted: Wanted) -> u64 {
     let held = loads.held();
-    let Ok(shares) = Shares::of(&loads, &held, wanted.apart, wanted.tolerance) else { return 0 };
+    let Ok(shares) = Shares::of(loads, &held, wanted.apart, wanted.tolerance) else { return 0 };
     let levels = Levels::of(&held, &shares);
     let mut of_members: Vec<Vec<usize>> = vec![Vec::new(); held.len()];
     for (place, holder) in loads.all_holders().iter().enumerate() {
         of_members[*holder as usize].push(place);
     }
     let over = |place: usize| shares.over(place, held[place]);
-    let excess = (0..held.len()).map(|place| cheapest(&loads, &of_members[place], over(place)));
-    let all: Vec<usize> = (0..loads.replica_count()).collect();
+    let of_members = of_members.into_iter().enumerate();
+    let excess =
+        of_members.map(|(place, replicas)| cheapest(loads, replicas.into_iter(), over(place)));
     let excess = excess.fold(0, u64::saturating_add);
-    excess.max(cheapest(&loads, &all, levels.bound))
+    excess.max(cheapest(loads, 0..loads.replica_count(), levels.bound))
 }
 
 /// The fewest bytes that go with so much load of some replicas, any part of the last one.
-fn cheapest(loads: &Layout, replicas: &[usize], load: u64) -> u64 {
-    let of = |it: usize| (u128::from(loads.price(it)), u128::from(loads.all_bytes()[it]));
-    let mut order: Vec<usize> = replicas.iter().copied().filter(|it| of(*it).1 > 0).collect();
-    order.sort_by(|one, other| {
-        let ((price, bytes), (other_price, other_bytes)) = (of(*one), of(*other));
-        (price * other_bytes).cmp(&(other_price * bytes)).then(one.cmp(other))
-    });
+fn cheapest(loads: &Layout, replicas: impl Iterator<Item = usize>, load: u64) -> u64 {
     let (mut left, mut bytes) = (u128::from(load), 0_u128);
-    for replica in order {
-        let (price, here) = of(replica);
-        let taken = here.min(left);
-        bytes += price * taken / here;
+    for replica in loads.cheapest_first(replicas, |it| it) {
+        let (price, here) = (loads.price(replica), loads.all_bytes()[replica]);
+        let taken = left.min(here.into());
+        bytes += taken * u128::from(price) / u128::from(here);
         left -= taken;
         if left == 0 {
             break;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::IotdbSim;
 use super::member::{MemberKind, status};
-use crate::holdings::Holdings;
+use crate::iotdb::regions::UNITS;
 use crate::placement::apart::Apart;
 use crate::placement::evacuate::evacuate;
 use crate::placement::fill::Wanted;
@@ -114,34 +114,6 @@ impl IotdbSim {
         true
     }
 
-    /// Goes on with what was seen elsewhere.
-    pub fn holds(&mut self, seen: &Holdings) {
-        let address = |member: &u32| seen.members[*member as usize].as_str();
-        let id = |member: &u32| {
-            let is_it = |node: &super::Node| node.address == address(member);
-            self.nodes.iter().find(|(_, node)| is_it(node)).map(|(id, _)| *id)
-        };
-        let ids: Vec<Option<i64>> =
-            (0..u32::try_from(seen.members.len()).unwrap_or(0)).map(|it| id(&it)).collect();
-        let region = |group: u32| {
-            let Group { kind, database, leader, .. } = seen.layout.group(group);
-            let mut holders = seen.layout.holders(group).to_vec();
-            let leads = holders.iter().position(|it| Some(*it) == leader).unwrap_or(0);
-            holders.rotate_left(leads);
-            let first = seen.layout.replicas(group).start;
-            Region {
-                is_schema: kind == Kind::Schema,
-                database,
-                bytes: if seen.is_sized { seen.layout.all_bytes()[first] } else { 0 },
-                partitions: seen.partitions.map_or(0, |it| it.written),
-                nodes: holders.iter().filter_map(|it| ids[*it as usize]).collect(),
-            }
-        };
-        let groups = 0..u32::try_from(seen.layout.group_count()).unwrap_or(0);
-        self.regions = Regions(Arc::new(groups.map(region).collect()));
-        self.databases.clone_from(&seen.databases);
-    }
-
     /// Who leaves hands its replicas to others, as evenly as can be. What has no other place is gone with it: IoTDB
     /// refuses to remove a DataNode then.
     pub(super) fn hand_over(&mut self, leaving: &[i64]) {
@@ -218,7 +190,6 @@ pub(super) fn rows(sim: &IotdbSim, now_ms: u64, kinds: &[bool]) -> Vec<Vec<Value
 /// A size as IoTDB writes it: in a unit of 1,024s, with two decimals; `Unknown` before anything was flushed, and
 /// nothing for schema.
 fn size(region: &Region) -> String {
-    const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
     if region.is_schema {
         return String::new();
     }

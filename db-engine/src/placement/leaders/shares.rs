@@ -1,6 +1,7 @@
 //! How many leads each member is due, of the whole cluster and of each database.
 
 use crate::placement::layout::Layout;
+use crate::placement::level::{Claim, Level};
 use crate::placement::small;
 
 use super::able::{Able, weight};
@@ -29,16 +30,11 @@ impl Share {
     }
 }
 
-/// One that leads are shared out to.
-struct Claim {
-    weight: u64,
-    most: u32,
-}
-
 impl Shares {
     pub(super) fn of(layout: &Layout, able: &Able) -> Self {
         let members = layout.places();
-        let claim = |member: u32, most: u32| Claim { weight: weight(layout, member), most };
+        let claim =
+            |member: u32, most: u32| Claim { weight: weight(layout, member), most: most.into() };
         let claims: Vec<Claim> = members.map(|it| claim(it, able.most_of_member(it))).collect();
         let wanted: Vec<bool> = claims.iter().map(|it| it.weight > 0).collect();
         let per_database = led_per_database(able, &wanted);
@@ -67,25 +63,12 @@ fn led_per_database(able: &Able, wanted: &[bool]) -> Vec<u64> {
 
 /// Shares in proportion to weight. What is beyond the most that one can have goes to the others.
 fn shared_out(claims: &[Claim], leads: u64) -> Vec<Share> {
-    let mut order: Vec<&Claim> = claims.iter().filter(|it| it.weight > 0).collect();
-    order.sort_by(|one, other| {
-        let scaled = |it: &Claim, by: &Claim| u128::from(it.most) * u128::from(by.weight);
-        scaled(one, other).cmp(&scaled(other, one))
-    });
-    let mut left = u128::from(leads);
-    let mut weights: u128 = order.iter().map(|it| u128::from(it.weight)).sum();
-    for claim in order {
-        let (most, weight) = (u128::from(claim.most), u128::from(claim.weight));
-        if most * weights >= left * weight {
-            break;
-        }
-        left -= most;
-        weights -= weight;
-    }
+    let level = Level::of(claims.iter().copied(), leads.into());
+    let weights = level.weights.max(1);
     let share = |claim: &Claim| {
-        let due = left * u128::from(claim.weight);
-        let floor = due / weights.max(1);
-        let has_rest = due % weights.max(1) > 0 && floor < u128::from(leads);
+        let due = level.whole * u128::from(claim.weight);
+        let floor = due / weights;
+        let has_rest = !due.is_multiple_of(weights) && floor < u128::from(leads);
         let floor = u32::try_from(floor.min(u128::from(leads))).unwrap_or(u32::MAX);
         Share { floor, has_rest }
     };
