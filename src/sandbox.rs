@@ -35,6 +35,7 @@ mod api;
 mod stateful_sets;
 mod budgets;
 mod volumes;
+mod occupancy;
 mod scheduler;
 mod databases;
 mod directories;

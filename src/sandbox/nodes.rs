@@ -15,12 +15,21 @@ const PREPARE_MS: u64 = 1_000;
 const STOP_MS: u64 = 2_000;
 const PLAIN_START_MS: u64 = 1_000;
 
-/// Adds a machine of 32 CPUs and 128 GiB, or gives an old one more labels.
+/// CPUs of a machine.
+pub(super) const CPU: u64 = 32;
+/// Its memory in GiB.
+pub(super) const MEMORY_GIB: u64 = 128;
+/// The pods it takes at most.
+pub(super) const PODS: u64 = 110;
+
+/// Adds a machine, or gives an old one more labels.
 pub(super) fn add_worker(cluster: &mut Cluster, name: &str, labels: &Labels) {
     let key = ObjectKey::global(Kind::Node, name);
     if cluster.get(&key).is_none() {
-        let size =
-            json!({ "cpu": "32", "memory": "128Gi", "pods": "110", "ephemeral-storage": "500Gi" });
+        let size = json!({
+            "cpu": CPU.to_string(), "memory": format!("{MEMORY_GIB}Gi"), "pods": PODS.to_string(),
+            "ephemeral-storage": "500Gi",
+        });
         let value = json!({
             "apiVersion": "v1",
             "kind": "Node",

@@ -67,6 +67,11 @@ fn members(cluster: &Cluster, set: &Value, key: &ObjectKey) -> Vec<(u64, ObjectK
     found
 }
 
+fn with_ordinal(members: &[(u64, ObjectKey)], ordinal: u64) -> Option<&(u64, ObjectKey)> {
+    let place = members.binary_search_by_key(&ordinal, |(number, _)| *number).ok()?;
+    members.get(place)
+}
+
 /// Takes in pods of a set's name and labels that belong to nobody: those of a set that was deleted from
 /// around them.
 fn adopt(cluster: &mut Cluster, key: &ObjectKey, set: &Value) {
@@ -117,7 +122,7 @@ impl Sync<'_> {
         let start = at(self.set, "/spec/ordinals/start").as_u64().unwrap_or(0);
         let wanted = start..start + at(self.set, "/spec/replicas").as_u64().unwrap_or(1);
         for ordinal in wanted.clone() {
-            let found = members.iter().find(|(number, _)| *number == ordinal);
+            let found = with_ordinal(&members, ordinal);
             let ready = match found {
                 None => {
                     self.make_member(cluster, ordinal);
@@ -158,7 +163,7 @@ impl Sync<'_> {
         let first = partition.as_u64().unwrap_or(0).max(wanted.start);
         for ordinal in (first..wanted.end).rev() {
             // A member made in this very pass is not listed yet: it is down.
-            let found = members.iter().find(|(number, _)| *number == ordinal);
+            let found = with_ordinal(members, ordinal);
             let Some((_, pod)) = found else { return };
             let Some(value) = cluster.get(pod) else { return };
             if self.is_old(value) && !leaving(value) {

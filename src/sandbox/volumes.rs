@@ -22,8 +22,8 @@ pub(super) struct Binding {
 /// How a pod's claims can be met on a node, or why not in the scheduler's words.
 pub(super) fn fit(
     cluster: &Cluster,
-    pod_key: &ObjectKey,
-    pod: &Value,
+    free: &[ObjectKey],
+    (pod_key, pod): (&ObjectKey, &Value),
     node: &Value,
 ) -> Result<Vec<Binding>, &'static str> {
     let mut bindings: Vec<Binding> = Vec::new();
@@ -41,7 +41,7 @@ pub(super) fn fit(
             .is_some_and(|class| text(class, "/provisioner") != NO_PROVISIONER);
         let taken: Vec<&ObjectKey> =
             bindings.iter().filter_map(|one| one.volume.as_ref()).collect();
-        let volume = find_volume(cluster, &claim_key, claim, Some(node), &taken);
+        let volume = find_volume(cluster, free, (&claim_key, claim), Some(node), &taken);
         if volume.is_none() && provisioned && cluster.trouble.storage_stalls(cluster.clock_ms) {
             return Err("node(s) did not have enough free storage");
         }
@@ -108,8 +108,8 @@ fn capacity(volume: &Value) -> Option<i128> {
 /// The smallest free volume that serves a claim.
 fn find_volume(
     cluster: &Cluster,
-    claim_key: &ObjectKey,
-    claim: &Value,
+    free: &[ObjectKey],
+    (claim_key, claim): (&ObjectKey, &Value),
     node: Option<&Value>,
     taken: &[&ObjectKey],
 ) -> Option<ObjectKey> {
@@ -119,7 +119,8 @@ fn find_volume(
         text(volume, &pointer) == text(claim, &pointer)
     };
     let modes = list(claim, "/spec/accessModes");
-    let candidates = cluster.of_kind(Kind::PersistentVolume).filter(|(key, volume)| {
+    let volumes = free.iter().filter_map(|key| Some((key, cluster.get(key)?)));
+    let candidates = volumes.filter(|(key, volume)| {
         !taken.contains(key)
             && !leaving(volume)
             && is_free_for(volume, claim_key)
@@ -133,14 +134,23 @@ fn find_volume(
     best.map(|(key, _)| key.clone())
 }
 
+/// The volumes no claim has, in order.
+pub(super) fn free(cluster: &Cluster) -> Vec<ObjectKey> {
+    cluster.keys_where(Kind::PersistentVolume, |_, volume| is_free(volume))
+}
+
+fn is_free(volume: &Value) -> bool {
+    matches!(text(volume, "/status/phase"), "Available" | "Pending")
+}
+
 /// Whether a volume is nobody's, or was set aside for this claim.
 fn is_free_for(volume: &Value, claim: &ObjectKey) -> bool {
     let owner = at(volume, "/spec/claimRef");
-    let free = matches!(text(volume, "/status/phase"), "Available" | "Pending");
-    free && (owner.is_null()
-        || text(owner, "/uid").is_empty()
-            && text(owner, "/name") == claim.name
-            && Some(text(owner, "/namespace")) == claim.namespace.as_deref())
+    is_free(volume)
+        && (owner.is_null()
+            || text(owner, "/uid").is_empty()
+                && text(owner, "/name") == claim.name
+                && Some(text(owner, "/namespace")) == claim.namespace.as_deref())
 }
 
 fn provision(cluster: &mut Cluster, claim_key: &ObjectKey) -> Option<ObjectKey> {
@@ -234,7 +244,7 @@ fn settle_claim(cluster: &mut Cluster, key: &ObjectKey) {
     let by_hand = text(class, "/provisioner") == NO_PROVISIONER;
     if text(claim, "/spec/volumeName").is_empty() {
         if immediate {
-            let found = find_volume(cluster, key, claim, None, &[]);
+            let found = find_volume(cluster, &free(cluster), (key, claim), None, &[]);
             let found = found.or_else(|| if by_hand { None } else { provision(cluster, key) });
             if let Some(volume) = found {
                 bind(cluster, key, &volume);
@@ -292,9 +302,10 @@ fn settle_volume(cluster: &mut Cluster, key: &ObjectKey) {
     let volume = &held.value;
     let phase = text(volume, "/status/phase");
     let owner = text(volume, "/spec/claimRef/uid");
-    let owner_lives = cluster
-        .of_kind(Kind::PersistentVolumeClaim)
-        .any(|(_, claim)| !owner.is_empty() && uid(claim) == owner);
+    let (namespace, name) =
+        (text(volume, "/spec/claimRef/namespace"), text(volume, "/spec/claimRef/name"));
+    let claim = cluster.get(&ObjectKey::within(Kind::PersistentVolumeClaim, namespace, name));
+    let owner_lives = !owner.is_empty() && claim.is_some_and(|claim| uid(claim) == owner);
     if leaving(volume) && !owner_lives {
         // pv-protection: a volume stays as long as a claim is bound to it.
         cluster.remove(key);

@@ -112,7 +112,7 @@ fn a_sandbox_is_furnished_with_what_a_stack_expects_and_only_once() {
     let hdd: Labels = [("disk".to_owned(), "hdd".to_owned())].into();
     let furniture = Furniture {
         nodes: [("rack-7".to_owned(), hdd.clone())].into(),
-        selectors: vec![ssd, hdd, Labels::new()],
+        machines: vec![(ssd, 3), (hdd, 3), (Labels::new(), 3)],
         classes: [("fast".to_owned(), "Retain".to_owned())].into(),
     };
     sandbox.furnish(&furniture);
