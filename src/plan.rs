@@ -36,7 +36,7 @@ use step::{Step, StepId, Until};
 /// members that are not known are passed over, so those may only be what is shown; but a step that
 /// is half understood must not run, nor a check be left out: in [`Step`] and [`Basis`], and in what
 /// they hold, any member, action, expectation or wait that is not known refuses the whole file.
-pub const PLAN_FORMAT: Format = Format { major: 1, minor: 6 };
+pub const PLAN_FORMAT: Format = Format { major: 1, minor: 7 };
 
 /// Everything an apply does, decided beforehand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

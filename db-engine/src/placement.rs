@@ -13,6 +13,7 @@ pub mod evacuate;
 mod exact;
 pub mod fill;
 pub mod forecast;
+pub mod hindrance;
 pub mod layout;
 pub mod leaders;
 mod level;
@@ -45,4 +46,9 @@ pub struct Move {
 /// A place or a count in the form it is kept in: there are fewer than four billion of anything.
 fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The largest number both are multiples of (Euclid).
+fn gcd(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { gcd(other, one % other) }
 }

@@ -78,6 +78,12 @@ pub struct Moving {
     pub emptiest: u64,
     /// Members outside of their limits afterwards.
     pub outside: u64,
+    /// Whether it is proven that nothing that brings all members within their limits moves less.
+    #[serde(default)]
+    pub is_least: bool,
+    /// What stands in the way where members stay outside, or more moves than the bound.
+    #[serde(default)]
+    pub hindrance: Option<String>,
     /// Rounds the moves take with one transfer at a time for each member, and the least there can be.
     pub rounds: u64,
     /// The rounds of the busiest member.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use db_engine::engine::host;
 use db_engine::holdings::Holdings;
 use db_engine::placement::Move;
+use db_engine::placement::certificate::Proof;
 use db_engine::placement::estimate::{Basis, Speed, of_rounds};
 use db_engine::placement::evacuate::{self, NoWay};
 use db_engine::placement::fill::{self, Outcome, Wanted};
@@ -178,6 +179,8 @@ fn moving(held: &Holdings, layout: &Layout, wanted: Wanted, found: &Outcome) -> 
         fullest: certificate.fullest,
         emptiest: certificate.emptiest,
         outside: count(certificate.outside.len()),
+        is_least: certificate.moved == certificate.bound || certificate.proof == Proof::Optimal,
+        hindrance: certificate.hindrance.as_ref().map(|it| it.line(|place| name(held, place))),
         rounds: count(ordered.rounds.len()),
         rounds_bound: count(ordered.bound),
         seconds: Speed::of(Basis::Assumed, speed, None, EACH).ok().filter(|_| held.is_sized).map(

@@ -15,7 +15,7 @@ use crate::plan::{Change, FieldChange, Operation, Plan};
 use crate::stack::Move;
 
 /// Version of the plan JSON: a new minor number only adds, a new major number changes.
-pub const FORMAT_VERSION: &str = "1.4";
+pub const FORMAT_VERSION: &str = "1.5";
 
 /// A plan. Nothing in it is secret: a plan never holds one.
 pub fn plan(plan: &Plan) -> Value {

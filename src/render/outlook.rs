@@ -88,11 +88,16 @@ fn moves(text: &mut String, outlook: &Outlook, moving: &Moving) {
         format!("{replicas} replicas move to members that stay")
     };
     let size = outlook.bytes.map(|_| format!(", {}", bytes(moving.moved))).unwrap_or_default();
-    let least = match moving.moved.checked_sub(moving.bound) {
-        None | Some(0) => "the least there can be".to_owned(),
-        Some(more) => format!("at most {} more than the least there can be", count_of(more)),
+    let least = match moving.moved.saturating_sub(moving.bound) {
+        more if more > 0 && !moving.is_least => {
+            format!("at most {} more than the least there can be", count_of(more))
+        }
+        _ => "the least there can be".to_owned(),
     };
     say(text, &format!("{what}{size}: {least}."), "  ", "  ");
+    if let Some(hindrance) = &moving.hindrance {
+        say(text, hindrance, "  ", "  ");
+    }
     let time = moving.seconds.map(|(least, most)| {
         let (slow, fast) = moving.speed;
         format!(

@@ -36,7 +36,7 @@ fn steps_of_a_plan_come_after_what_they_need() {
     let folder = folder();
     let output = run(folder.path(), &["plan", &stack("quickstart"), "--json"]);
     let plan: Value = serde_json::from_str(&out(&output)).expect("JSON");
-    assert_eq!(plan["format_version"], "1.4");
+    assert_eq!(plan["format_version"], "1.5");
     assert_eq!((&plan["applyable"], &plan["complete"]), (&Value::Bool(true), &Value::Bool(true)));
     let steps = plan["steps"].as_array().expect("steps");
     let ids: Vec<&str> = steps.iter().filter_map(|step| step["id"].as_str()).collect();

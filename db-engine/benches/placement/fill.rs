@@ -65,7 +65,7 @@ fn row(rival: &mut Rival, layout: &Layout, apart: Apart, kind: &str) {
         Err(why) => println!("  {:<26} {:>8} {why}", rival.name, "—"),
         Ok((ms, mb, moves)) => {
             let verdict = judge(layout, apart, &moves);
-            let bound = Shares::of(layout, apart).bound(&layout.held());
+            let bound = Shares::of(layout, apart).bound(layout);
             println!(
                 "  {:<26} {ms:>8.0} {mb:>8.0} {:>10.5} {:>6.3}–{:<6.3} {:>8} {:>6}",
                 rival.name,

@@ -1,6 +1,7 @@
 //! What moves are worth: what has to move at least, what does, and what stands in the way of less.
 
 use super::draft::Draft;
+use super::hindrance::Hindrance;
 use super::shares::Shares;
 use crate::placement::small;
 
@@ -20,6 +21,8 @@ pub struct Certificate {
     pub outside: Vec<u32>,
     /// What is proven of them.
     pub proof: Proof,
+    /// What stands in the way where members stay outside, or more moves than the bound.
+    pub hindrance: Option<Hindrance>,
 }
 
 /// What is proven of moves.
@@ -40,8 +43,7 @@ impl Certificate {
         for (place, held) in draft.held.iter().enumerate() {
             let even = shares.even[place];
             if even > 0 {
-                let thousandths = u128::from(*held) * 1000 / u128::from(even);
-                let thousandths = u64::try_from(thousandths).unwrap_or(u64::MAX);
+                let thousandths = shares.fill(place, *held);
                 fullest = fullest.max(thousandths);
                 emptiest = emptiest.min(thousandths);
             }
@@ -52,7 +54,7 @@ impl Certificate {
         let is_least = outside.is_empty() && draft.moved == bound;
         let proof = if is_least { Proof::Optimal } else { Proof::Within };
         let emptiest = emptiest.min(fullest);
-        Self { bound, moved: draft.moved, fullest, emptiest, outside, proof }
+        Self { bound, moved: draft.moved, fullest, emptiest, outside, proof, hindrance: None }
     }
 
     /// Bytes moved for each million bytes that have to move; a million where none have to and none do.

@@ -34,7 +34,7 @@ pub fn evacuate(layout: &Layout, wanted: Wanted) -> Result<Outcome, NoWay> {
     let mut draft = Draft::of(layout);
     let shares = Shares::of_rest(layout, &draft.held, wanted.apart);
     let shares = shares.map_err(|Lack { needed, there }| NoWay::Room { needed, there })?;
-    let levels = Levels::of(&draft.held, &shares);
+    let levels = Levels::of(&draft.held, &shares, 1);
     let lack = lacks(&draft, &levels);
     let mut takers = Takers::of(&draft, &rule, wanted.apart, &lack, &shares.hi);
     let mut chains = Chains::of(&rule, &shares);

@@ -19,8 +19,9 @@ use super::certificate::Proof;
 use super::draft::Draft;
 use super::layout::{Layout, Part};
 use super::shares::Shares;
+use crate::placement::gcd;
 use branch::Aim;
-use problem::{Problem, gcd};
+use problem::Problem;
 use work::Work;
 
 /// Steps and sets after which the whole is given up.
@@ -110,22 +111,6 @@ fn any(problem: &Problem, work: &mut Work) -> (Option<Vec<u64>>, bool) {
     let Some(known) = found.sets else { return (None, is_proven) };
     let (less, is_proven) = least_of(problem, problem.moved(&known), work);
     (Some(less.unwrap_or(known)), is_proven)
-}
-
-/// What has to move at least, in whole multiples of what all sizes are multiples of: what is over the most members may
-/// hold, or what others lack of the least, in each part of the members between which nothing can move.
-pub(super) fn least(layout: &Layout, shares: &Shares) -> u128 {
-    let grain = layout.all_bytes().iter().copied().fold(0, gcd).max(1);
-    let held = layout.held();
-    let of_world = |world: &Vec<u32>| {
-        let places = || world.iter().map(|member| *member as usize);
-        let over = |place: usize| shares.over(place, held[place]).div_ceil(grain);
-        let under = |place: usize| shares.under(place, held[place]).div_ceil(grain);
-        let over: u128 = places().map(|place| u128::from(over(place))).sum();
-        let under: u128 = places().map(|place| u128::from(under(place))).sum();
-        over.max(under)
-    };
-    shares.worlds.iter().map(of_world).sum::<u128>() * u128::from(grain)
 }
 
 /// Whether sizes alone rule out that all members come inside: one replica is more than any member may hold, or all sizes

@@ -10,6 +10,7 @@ use super::certificate::{Certificate, NoRoom, Proof};
 use super::draft::Draft;
 use super::exact::holders::hold;
 use super::exact::is_ruled_out;
+use super::hindrance::Hindrance;
 use super::layout::{Layout, Part};
 use super::levels::Levels;
 use super::repair::{Repair, arrive};
@@ -63,7 +64,9 @@ pub fn fill(layout: &Layout, wanted: Wanted) -> Result<Outcome, NoRoom> {
         }
     }
     let certificate = Certificate::of(&draft, &limits.shares, limits.levels.bound);
-    let certificate = Certificate { proof, ..certificate };
+    let bound = limits.levels.bound;
+    let hindrance = Hindrance::of(&draft, &limits.rule, &limits.shares, (bound, proof));
+    let certificate = Certificate { proof, hindrance, ..certificate };
     Ok(Outcome { moves: draft.moves(), certificate })
 }
 
@@ -79,7 +82,7 @@ impl Limits {
         let held = layout.held();
         let shares = Shares::of(layout, &held, wanted.apart, wanted.tolerance);
         let shares = shares.map_err(|Lack { needed, there }| NoRoom { needed, there })?;
-        let levels = Levels::of(&held, &shares);
+        let levels = Levels::of(&held, &shares, layout.grain());
         Ok(Self { rule: Rule::of(layout, wanted.apart), shares, levels })
     }
 
@@ -111,7 +114,7 @@ fn once<'a>(layout: &'a Layout, wanted: Wanted, limits: &Limits) -> (Draft<'a>, 
     .settle(&mut draft, &mut arrived);
     let is_inside = |draft: &Draft<'_>| shares.distance(&draft.held) == 0;
     let proof = if layout.replica_count() <= MOST_REPLICAS {
-        search(&mut draft, rule, shares)
+        search(&mut draft, rule, shares, levels.bound)
     } else if is_inside(&draft) && draft.moved == levels.bound {
         Proof::Optimal
     } else if !is_inside(&draft) && is_ruled_out(layout, shares) {

@@ -1,6 +1,6 @@
 //! Who holds what: members, region groups and their replicas, in columns, a million groups in some 60 MB.
 
-use crate::placement::small;
+use crate::placement::{gcd, small};
 
 /// A member, as far as placement asks. Members are known by their place in the list, which is in the order of their
 /// ids: ties go to the one that comes first.
@@ -269,6 +269,19 @@ impl Layout {
     /// The places of all groups.
     pub fn groups(&self) -> std::ops::Range<u32> {
         0..small(self.group_count())
+    }
+
+    /// What all sizes are whole multiples of, in bytes; 1 where there are none. Time: once over all replicas where they are
+    /// of one size, over the first few where they are not.
+    pub(super) fn grain(&self) -> u64 {
+        let mut grain = 0;
+        for bytes in &self.bytes {
+            grain = gcd(*bytes, grain);
+            if grain == 1 {
+                break;
+            }
+        }
+        grain.max(1)
     }
 
     /// How many replicas there are in all.

@@ -10,7 +10,8 @@ pub(super) struct Levels {
     /// The level others are filled up to: what each would hold at it.
     pub(super) level: Vec<u64>,
     /// Bytes that have to move at least: what is over the most that members are to hold, or what others lack of the
-    /// least, whichever is more; the sum over zones between which nothing can move.
+    /// least, whichever is more, of each member in whole multiples of what all sizes are multiples of; the sum over zones
+    /// between which nothing can move.
     pub(super) bound: u64,
 }
 
@@ -18,12 +19,12 @@ pub(super) struct Levels {
 const PARTS: u128 = 1 << 32;
 
 impl Levels {
-    /// The levels for bytes held.
+    /// The levels for bytes held, where what moves comes in multiples of a grain.
     ///
     /// Where members hold more than they may, they give just that, and it is poured onto the members with the least
     /// for their share, up to one level. Where others lack more, they take just what they lack, and it is skimmed from
     /// the members with the most for their share, down to one level. Either level is found by bisection.
-    pub(super) fn of(held: &[u64], shares: &Shares) -> Self {
+    pub(super) fn of(held: &[u64], shares: &Shares, grain: u64) -> Self {
         let (mut give, mut take) = (vec![0; held.len()], vec![0; held.len()]);
         let mut at_level = vec![0; held.len()];
         let mut bound = 0_u128;
@@ -33,7 +34,10 @@ impl Levels {
             let under = |place: usize| shares.under(place, held[place]);
             let sum = |of: &dyn Fn(usize) -> u64| places().map(|place| u128::from(of(place))).sum();
             let (excess, lack): (u128, u128) = (sum(&over), sum(&under));
-            bound += excess.max(lack);
+            let whole = |of: &dyn Fn(usize) -> u64| {
+                sum(&|place| of(place).div_ceil(grain)).saturating_mul(u128::from(grain))
+            };
+            bound += whole(&over).max(whole(&under));
             let part = |place: usize, level: u128| {
                 let bytes = u128::from(shares.even[place]).saturating_mul(level) / PARTS;
                 u64::try_from(bytes).unwrap_or(u64::MAX)

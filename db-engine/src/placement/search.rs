@@ -8,7 +8,7 @@ use super::apart::Rule;
 use super::certificate::Proof;
 use super::draft::Draft;
 use super::exact::draws::Draws;
-use super::exact::{is_ruled_out, least, nearby, whole};
+use super::exact::{is_ruled_out, nearby, whole};
 use super::layout::Part;
 use super::shares::Shares;
 
@@ -51,14 +51,13 @@ const INSIDE: u64 = 3_000_000;
 
 /// Searches for less to move, with members inside of their limits, or nearer to them where that cannot be: walks, then
 /// the exact search, and where that is too much work, settles a few members at a time, and walks on. What is priced is
-/// walked alone.
-pub(super) fn search(draft: &mut Draft<'_>, rule: &Rule, shares: &Shares) -> Proof {
+/// walked alone. Less than the bound cannot move.
+pub(super) fn search(draft: &mut Draft<'_>, rule: &Rule, shares: &Shares, bound: u64) -> Proof {
     if draft.layout.is_priced() {
         walk(draft, rule, shares, 0, 0..RUNS_AT_FIRST);
         return Proof::Within;
     }
     let is_ruled_out = is_ruled_out(draft.layout, shares);
-    let bound = u64::try_from(least(draft.layout, shares)).unwrap_or(u64::MAX);
     let enough = bound.saturating_add(bound / NEAR);
     let is_done =
         |draft: &Draft<'_>, most| draft.moved <= most && shares.distance(&draft.held) == 0;

@@ -99,6 +99,12 @@ impl Shares {
         self.lo[place].saturating_sub(held)
     }
 
+    /// What a member holds, in thousandths of its share.
+    pub(super) fn fill(&self, place: usize, held: u64) -> u64 {
+        let thousandths = u128::from(held) * 1000 / u128::from(self.even[place].max(1));
+        u64::try_from(thousandths).unwrap_or(u64::MAX)
+    }
+
     /// Bytes it is outside of its limits.
     pub(super) fn outside(&self, place: usize, held: u64) -> u64 {
         self.over(place, held).max(self.under(place, held))

@@ -227,7 +227,7 @@ fn told(layout: &Layout, pieces: &[Piece], found: &Outcome, bound: u64) -> Split
 fn bound(loads: &Layout, wanted: Wanted) -> u64 {
     let held = loads.held();
     let Ok(shares) = Shares::of(loads, &held, wanted.apart, wanted.tolerance) else { return 0 };
-    let levels = Levels::of(&held, &shares);
+    let levels = Levels::of(&held, &shares, 1);
     let mut of_members: Vec<Vec<usize>> = vec![Vec::new(); held.len()];
     for (place, holder) in loads.all_holders().iter().enumerate() {
         of_members[*holder as usize].push(place);

@@ -123,9 +123,7 @@ impl<'a> Reasons<'a> {
     /// What a member holds, in thousandths of its share.
     fn fill(&self, member: u32) -> u64 {
         let place = member as usize;
-        let share = self.shares.as_ref().map_or(0, |shares| shares.even[place]);
-        let thousandths = u128::from(self.held[place]) * 1000 / u128::from(share.max(1));
-        u64::try_from(thousandths).unwrap_or(u64::MAX)
+        self.shares.as_ref().map_or(0, |shares| shares.fill(place, self.held[place]))
     }
 }
 
@@ -134,7 +132,6 @@ impl Why {
     /// over with less: 2 with region 7`.
     pub fn line(&self, member: impl Fn(u32) -> String, group: impl Fn(u32) -> String) -> String {
         let (from, to) = (member(self.of.from), member(self.of.to));
-        let percent = |thousandths: u64| format!("{}.{} %", thousandths / 10, thousandths % 10);
         let excess = match self.excess {
             Excess::Leaves => format!("{from} is to hold nothing"),
             Excess::Over(bytes) => format!("{from} holds {} more than it may", sized(bytes)),
@@ -159,6 +156,11 @@ impl Why {
         };
         format!("{excess}; {to} has {} of its share{passed}", percent(self.fill))
     }
+}
+
+/// Thousandths for people, e.g. `103.4 %`.
+pub(super) fn percent(thousandths: u64) -> String {
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
 }
 
 /// Bytes for people, e.g. `3.4 GiB`.

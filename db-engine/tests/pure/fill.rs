@@ -3,6 +3,7 @@
 use db_engine::placement::apart::{Apart, Rule};
 use db_engine::placement::certificate::Proof;
 use db_engine::placement::fill::{Outcome, Wanted, fill};
+use db_engine::placement::hindrance::Stuck;
 use db_engine::placement::layout::{Group, Kind, Layout, Member, Part, Replica};
 use proptest::prelude::*;
 
@@ -231,6 +232,15 @@ fn laws(layout: &Layout, wanted: Wanted) {
     }
     if certificate.bound == 0 {
         assert_eq!(found.moves, []);
+    }
+    let is_perfect = certificate.outside.is_empty() && certificate.moved == certificate.bound;
+    assert_eq!(certificate.hindrance.is_none(), is_perfect, "{certificate:?}");
+    if let Some(hindrance) = &certificate.hindrance {
+        assert_eq!(hindrance.outside, certificate.outside.len());
+        let worst = hindrance.worst.as_ref();
+        assert_eq!(worst.is_none(), certificate.outside.is_empty());
+        let is_outside = |it: &Stuck| certificate.outside.contains(&it.member) && it.open == 0;
+        assert!(worst.is_none_or(is_outside), "{hindrance:?}");
     }
 }
 

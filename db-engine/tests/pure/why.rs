@@ -2,7 +2,7 @@
 
 use db_engine::placement::Move;
 use db_engine::placement::apart::Apart;
-use db_engine::placement::fill::Wanted;
+use db_engine::placement::fill::{Wanted, fill};
 use db_engine::placement::layout::{Group, Kind, Layout, Member, Part, Replica};
 use db_engine::placement::why::Reasons;
 
@@ -51,4 +51,49 @@ fn who_is_in_a_zone_with_the_group_is_told() {
     let told = line(&layout, Apart::Zones, one);
     assert!(told.contains("1 in a zone with region 0"), "{told}");
     assert!(!line(&layout, Apart::Members, one).contains("zone"));
+}
+
+/// What the certificate of a fill says stands in the way.
+fn hindrance(layout: &Layout, apart: Apart, tolerance: u32) -> String {
+    let found = fill(layout, Wanted { apart, tolerance }).unwrap();
+    let hindrance = found.certificate.hindrance;
+    hindrance.map_or_else(String::new, |it| it.line(|place| format!("d{place}")))
+}
+
+#[test]
+fn nothing_stands_in_the_way_of_the_bound() {
+    let layout = layout(2, &[(&[0], 5), (&[0], 5)]);
+    assert_eq!(hindrance(&layout, Apart::Members, 0), "");
+}
+
+/// Of 11, 5 and 3 bytes on one of two members 7 have to go at least, and there are 8.
+#[test]
+fn replicas_move_whole() {
+    let layout = layout(2, &[(&[0], 11), (&[0], 5), (&[0], 3)]);
+    assert_eq!(
+        hindrance(&layout, Apart::Members, 200),
+        "Replicas move whole: nothing that evens them out moves less."
+    );
+}
+
+#[test]
+fn a_replica_that_is_too_large_is_told() {
+    let layout = layout(3, &[(&[0], 20), (&[1], 4), (&[2], 4)]);
+    assert_eq!(
+        hindrance(&layout, Apart::Members, 100),
+        "No moves bring all members within their limits: 3 members stay outside. d0 has 222.2 % of its share; \
+         of 2 ways to take one replica off it, 2 put others as far outside."
+    );
+}
+
+/// Two groups are on all that take some, one is too large, and d3 takes none.
+#[test]
+fn what_bars_each_way_is_told() {
+    let mut layout = layout(4, &[(&[0, 1, 2], 9), (&[0, 1, 2], 9), (&[0, 1], 20)]);
+    layout.set_part(3, Part::Keeps);
+    assert_eq!(
+        hindrance(&layout, Apart::Members, 10),
+        "No moves bring all members within their limits: 3 members stay outside. d2 has 58.0 % of its share; of 6 \
+         ways to give it one replica more, 2 put others as far outside, 4 lead to a member with the same region."
+    );
 }

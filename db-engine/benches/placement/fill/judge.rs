@@ -43,12 +43,16 @@ impl Shares {
         Self { even, lo, hi, worlds: worlds.into_values().collect() }
     }
 
-    /// The bytes that have to move at least for all to be inside of their limits.
-    pub(crate) fn bound(&self, held: &[u64]) -> u64 {
+    /// The bytes that have to move at least for all to be inside of their limits: whole replicas where they are of one
+    /// size.
+    pub(crate) fn bound(&self, layout: &Layout) -> u64 {
+        let (held, bytes) = (layout.held(), layout.all_bytes());
+        let one = bytes.first().filter(|first| bytes.iter().all(|it| it == *first));
+        let whole = |bytes: u64| one.map_or(bytes, |one| bytes.next_multiple_of(*one));
         let of = |world: &Vec<u32>| {
             let places = || world.iter().map(|it| *it as usize);
-            let over: u64 = places().map(|it| held[it].saturating_sub(self.hi[it])).sum();
-            let under: u64 = places().map(|it| self.lo[it].saturating_sub(held[it])).sum();
+            let over: u64 = places().map(|it| whole(held[it].saturating_sub(self.hi[it]))).sum();
+            let under: u64 = places().map(|it| whole(self.lo[it].saturating_sub(held[it]))).sum();
             over.max(under)
         };
         self.worlds.iter().map(of).sum()

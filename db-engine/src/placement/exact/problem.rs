@@ -4,7 +4,7 @@ use super::super::apart::Rule;
 use super::super::draft::Draft;
 use super::super::layout::Part;
 use super::super::shares::Shares;
-use crate::placement::small;
+use crate::placement::{gcd, small};
 
 /// Groups, and seats, a problem has at most: a set of either is one number.
 pub(super) const MOST: usize = 64;
@@ -112,11 +112,6 @@ pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
         set &= set.wrapping_sub(1);
         (at < 64).then_some(at as usize)
     })
-}
-
-/// The largest number both are multiples of (Euclid).
-pub(super) fn gcd(one: u64, other: u64) -> u64 {
-    if other == 0 { one } else { gcd(other, one % other) }
 }
 
 /// The size of a group's replicas, if they have one.

@@ -2,6 +2,9 @@
 
 use db_engine::holdings::{Holdings, Partitions, Told};
 use db_engine::placement::layout::{Kind as Holds, Part};
+use tsinfra::observed::{List, Scope};
+use tsinfra::rehearsal::forecast::{self, Play};
+use tsinfra::rehearsal::told;
 use tsinfra::render::plan::Style;
 
 use super::*;
@@ -34,10 +37,14 @@ fn holdings(
 
 /// A stack with pools of a thousand, a pool's name for each: ten of them have ten thousand members.
 fn crowd(pools: u32) -> Stack {
+    pools_of(pools, 1000)
+}
+
+fn pools_of(pools: u32, nodes: u32) -> Stack {
     let (head, _) = FOUR.split_once("[cluster.history.pool.data]").unwrap();
     let pool = |place| {
         format!(
-            "[cluster.history.pool.data{place}]\nrole = \"mixed\"\nnodes = 1000\n\
+            "[cluster.history.pool.data{place}]\nrole = \"mixed\"\nnodes = {nodes}\n\
              storage = {{ tier = \"cloud\", size = \"20Gi\" }}\n"
         )
     };
@@ -121,4 +128,41 @@ fn a_plan_needs_nobody_to_tell() {
     let plan = plan_of(&world(), &stack(TWO), Purpose::Apply, |seen| seen.holdings.clear());
     assert_eq!((plan.outlooks.len(), plan.blocked.len()), (0, 0));
     assert!(!plan.steps.is_empty());
+}
+
+/// Four regions of three replicas each cannot be even on five members, and the plan says why.
+#[test]
+fn what_stands_in_the_way_is_told() {
+    let more = THREE.replacen("nodes     = 3", "nodes = 5", 1);
+    let plan = plan_of(&world(), &stack(&more), Purpose::Apply, |seen| {
+        with(seen, holdings((3, of_three), 4, 3, |_| Part::Shares));
+    });
+    let moving = plan.outlooks[0].moving.as_ref().unwrap();
+    assert_eq!((moving.outside, moving.is_least), (5, false), "{moving:#?}");
+    let hindrance = moving.hindrance.as_ref().unwrap();
+    assert!(hindrance.starts_with("No moves bring all members within their limits"), "{hindrance}");
+    let shown = render::plan::plan(&plan, Style::default());
+    assert!(shown.contains("\n  No moves bring all members within their limits"), "{shown}");
+}
+
+/// A world with some hundred members comes up, and what they grow by is rehearsed.
+#[test]
+fn a_crowd_is_rehearsed() {
+    let (small, large) = (pools_of(3, 60), pools_of(3, 66));
+    let world = Sandbox::in_memory();
+    world.furnish(&Furniture::of(&large));
+    apply_all(&world, &small);
+    let plan = plan(&world, &large);
+    let everything = |scope: &mut Scope| {
+        let list = |kind| List { kind, namespace: None, labels: Labels::new() };
+        scope.lists.extend([Kind::Node, Kind::PersistentVolume].map(list));
+    };
+    let seen = block_on(survey::sight(&world, &large, everything)).unwrap().observed;
+    let consents = &[];
+    let play =
+        Play { stack: &large, purpose: Purpose::Apply, consents, plan: &plan, is_quick: true };
+    let forecast = block_on(forecast::rehearse(&seen, &play)).unwrap();
+    assert!(forecast.is_sound(), "{:?} {:?}", forecast.wrong, forecast.failures.len());
+    let told = told::text(&plan, &forecast);
+    assert!(told.lines().count() < 60, "{told}");
 }
