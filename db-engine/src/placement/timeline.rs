@@ -10,8 +10,8 @@
 //! Each waiting move waits at one thing that holds it up: a member without a free transfer, a group
 //! under way, or a member without room. Only when that is released is the move looked at again, as
 //! clauses are in a solver that watches literals. Where very many wait at one member, the best is
-//! looked for among the first 128 that may begin. `O(moves · log moves)` time beside the looks, at
-//! most 128 for a move that begins and at most one for each move that waits at an end of one that
+//! looked for among the first 16 that may begin. `O(moves · log moves)` time beside the looks, at
+//! most 16 for a move that begins and at most one for each move that waits at an end of one that
 //! ends; `O(moves + members)` memory. Equal moves run in [`rounds`] where those take less time.
 //!
 //! # How long it takes at most
@@ -119,13 +119,15 @@ pub struct Timeline {
 pub fn timeline(moves: &[Move], limits: &Limits<'_>, pace: &Pace) -> Result<Timeline, Stuck> {
     let nanos: Vec<u128> = moves.iter().map(|one| pace.nanos(one.bytes)).collect();
     let bound = bound(moves, &nanos, limits);
-    let runs = queues::Queues::of(moves, &nanos, limits).run()?;
-    let makespan = last(&runs);
-    let better = (makespan > bound.nanos).then(|| equal(moves, &nanos, limits)).flatten();
-    match better.filter(|runs| last(runs) < makespan) {
-        Some(runs) => Ok(Timeline { makespan: last(&runs), runs, bound }),
-        None => Ok(Timeline { runs, makespan, bound }),
-    }
+    let in_rounds = match equal(moves, &nanos, limits) {
+        Some(runs) if last(&runs) == bound.nanos => {
+            return Ok(Timeline { makespan: bound.nanos, runs, bound });
+        }
+        other => other,
+    };
+    let queued = queues::Queues::of(moves, &nanos, limits).run()?;
+    let runs = in_rounds.filter(|runs| last(runs) < last(&queued)).unwrap_or(queued);
+    Ok(Timeline { makespan: last(&runs), runs, bound })
 }
 
 fn last(runs: &[Run]) -> u128 {

@@ -14,7 +14,7 @@ type Waiting = (u32, u32);
 /// How many of the moves that wait at a member and could begin are looked at for the best one:
 /// enough for all of them but at a few members that take nearly everything, where it is them that
 /// everything waits for.
-const LOOK_MAX: usize = 128;
+const LOOK_MAX: usize = 16;
 
 /// A move, with its place in the caller's list. They are kept by rank: the shortest first, and
 /// among equal ones the last.
