@@ -10,6 +10,7 @@ mod destroy;
 mod exit;
 mod graph;
 mod holder;
+mod load;
 mod planning;
 mod ownership;
 mod plan_verb;
@@ -75,6 +76,7 @@ fn run(arguments: &Arguments, screen: &Screen) -> Result<Exit, Failure> {
         Verb::Rehearse(options) => rehearse::run(options, target, screen),
         Verb::Status(options) => status::run(options, target, screen),
         Verb::Unlock(options) => unlock::run(options, target, screen),
+        Verb::Load(options) => load::run(options, target, screen),
         Verb::Graph(options) => graph::run(options, target, screen),
         Verb::Version(options) => version::run(options, screen),
         Verb::Completions(options) => completions::run(options, screen),

@@ -57,6 +57,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use cluster::{Cluster, PodLife, SimEvent, Stage};
+pub use db_engine::iotdb::sim::Load;
 use denial::Denial;
 pub use directories::Directories;
 pub use furniture::Furniture;

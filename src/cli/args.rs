@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
 
 use crate::plan::selection::{Address, Selection};
 use crate::stack;
+use crate::stack::quantity::Quantity;
 
 /// Plan, apply and destroy time-series databases on Kubernetes from one TOML file.
 ///
@@ -131,6 +132,12 @@ Examples:
 A dead holder's lock runs out by itself after 60 s without a sign of life, so this is rarely
 needed. A holder that lives finds out before its next write, writes nothing more, and halts.";
 
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  tsinfra load stacks/quickstart.toml
+  tsinfra load stack.toml --sandbox --groups 1000 --size 500Mi
+Then a plan with other `nodes` tells what moves. It is told for up to 10,000 region replicas.";
+
 const GRAPH_EXAMPLES: &str = "\
 Examples:
   tsinfra graph stack.toml | dot -Tsvg > plan.svg
@@ -176,6 +183,9 @@ pub(super) enum Verb {
     /// Take the lock away from an apply that will not let go; look at `status` first
     #[command(after_help = UNLOCK_EXAMPLES)]
     Unlock(UnlockOptions),
+    /// Write data to a simulated database, for plans to tell of; in the sandbox only
+    #[command(after_help = LOAD_EXAMPLES)]
+    Load(LoadOptions),
     /// Print the steps of a plan as a graph in DOT, for Graphviz
     #[command(after_help = GRAPH_EXAMPLES)]
     Graph(GraphOptions),
@@ -201,7 +211,7 @@ impl Verb {
             Self::Rehearse(options) => options.json,
             Self::Status(options) => options.json,
             Self::Version(options) => options.json,
-            Self::Graph(_) | Self::Completions(_) | Self::Unlock(_) => false,
+            Self::Graph(_) | Self::Completions(_) | Self::Unlock(_) | Self::Load(_) => false,
         }
     }
 }
@@ -358,6 +368,28 @@ pub(super) struct UnlockOptions {
     /// Do not ask
     #[arg(long)]
     pub(super) auto_approve: bool,
+}
+
+/// Options of `load`.
+#[derive(Debug, Args)]
+pub(super) struct LoadOptions {
+    #[command(flatten)]
+    pub(super) stack: StackArgument,
+    /// The cluster [default: the stack's only one]
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster: Option<String>,
+    /// Databases; each has one region group of schema besides
+    #[arg(long, value_name = "COUNT", default_value = "4", value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(super) databases: u32,
+    /// Region groups of data, of all databases together
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(super) groups: u32,
+    /// Bytes of each of their replicas
+    #[arg(long, default_value = "3Gi")]
+    pub(super) size: Quantity,
+    /// Time partitions they were written in, of a week each
+    #[arg(long, value_name = "COUNT", default_value = "52", value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub(super) partitions: u64,
 }
 
 /// Options of `destroy`.

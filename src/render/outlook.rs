@@ -77,6 +77,14 @@ fn by_itself(text: &mut String, comes: &Comes) {
 }
 
 fn moves(text: &mut String, outlook: &Outlook, moving: &Moving) {
+    if moving.moves.is_empty() {
+        let line = match &moving.hindrance {
+            Some(hindrance) => hindrance,
+            None if outlook.leaving.is_empty() => "Nothing would have to move to even them out.",
+            None => "Nothing moves: nothing is on who leaves.",
+        };
+        return say(text, line, "  ", "  ");
+    }
     let count_of = |number: u64| match outlook.bytes {
         Some(_) => bytes(number),
         None => format!("{} replicas", grouped(number)),

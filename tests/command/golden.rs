@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{err, folder, out, run};
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "validate",
     "plan",
     "apply",
@@ -17,6 +17,7 @@ const VERBS: [&str; 14] = [
     "show",
     "status",
     "unlock",
+    "load",
     "graph",
     "version",
     "completions",
@@ -49,7 +50,7 @@ fn every_verb_explains_itself() {
 }
 
 /// Name, arguments, exit code: each ends with a sentence on standard error and nothing else.
-const ERRORS: [(&str, &[&str], i32); 11] = [
+const ERRORS: [(&str, &[&str], i32); 13] = [
     ("error-no-file", &["plan"], 1),
     ("error-unknown-verb", &["frobnicate"], 1),
     ("error-unknown-flag", &["plan", "--frobnicate"], 1),
@@ -60,6 +61,8 @@ const ERRORS: [(&str, &[&str], i32); 11] = [
     ("error-selects-nothing", &["plan", "real.toml", "--sandbox", "--target=cluster.histroy"], 1),
     ("error-no-member", &["replace", "real.toml", "history-dat-1", "--sandbox"], 1),
     ("error-no-address", &["plan", "real.toml", "--sandbox", "--exclude=history"], 1),
+    ("error-load-for-real", &["load", "real.toml"], 1),
+    ("error-no-cluster", &["load", "real.toml", "--sandbox", "--cluster=histroy"], 1),
     ("error-bad-namespace", &["plan", "real.toml", "--sandbox", "-n", "No_Such"], 1),
 ];
 

@@ -5,6 +5,7 @@ mod directories;
 mod golden;
 mod json;
 mod kept;
+mod load;
 mod parts;
 mod rehearse;
 mod sandbox_file;
