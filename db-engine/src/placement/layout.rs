@@ -1,5 +1,7 @@
 //! Who holds what: members, region groups and their replicas, in columns, a million groups in some 60 MB.
 
+use std::collections::BTreeSet;
+
 use crate::placement::{gcd, small};
 
 /// A member, as far as placement asks. Members are known by their place in the list, which is in the order of their
@@ -97,6 +99,12 @@ pub enum Odd {
         /// The member's place.
         member: u32,
     },
+    /// With it all replicas have more bytes, or are to serve more, than [`MOST`].
+    #[error("with region group at place {group} there is more of all than 4 EiB")]
+    TooMuch {
+        /// Its place.
+        group: u32,
+    },
     /// Its leader holds no replica of it.
     #[error(
         "region group at place {group} is led by member {member}, which holds no replica of it"
@@ -108,6 +116,13 @@ pub enum Odd {
         member: u32,
     },
 }
+
+/// The most bytes of all replicas together, and the most that they serve: sums of them are exact, and so are products with
+/// weights and tolerances.
+pub const MOST: u64 = 1 << 62;
+
+/// The most that the weights of all members come to; larger ones are told in a larger unit.
+const WEIGHTS: u128 = 1 << 38;
 
 /// The leader of a group that has none, and of one with as many replicas as a byte can tell.
 const NO_LEADER: u8 = u8::MAX;
@@ -127,13 +142,30 @@ pub struct Layout {
     leaders: Vec<u8>,
     /// What it costs to move each replica; empty: as many bytes as it has.
     prices: Vec<u64>,
+    /// Bytes of all replicas, and what they serve.
+    total: [u64; 2],
+}
+
+/// Members with weights that can be reckoned with.
+fn weighed(mut members: Vec<Member>) -> Vec<Member> {
+    let shift = |sum: u128| (0..=64).find(|shift| sum >> shift <= WEIGHTS).unwrap_or(64);
+    let weights = shift(members.iter().map(|it| u128::from(it.weight)).sum());
+    let leads = shift(members.iter().map(|it| u128::from(it.lead_weight)).sum());
+    let told =
+        |weight: u64, shift: u32| (weight.checked_shr(shift).unwrap_or(0)).max(weight.min(1));
+    for member in &mut members {
+        member.weight = told(member.weight, weights);
+        member.lead_weight = told(member.lead_weight, leads);
+    }
+    members
 }
 
 impl Layout {
-    /// Members without groups.
+    /// Members without groups. Weights that come to more than 2³⁸ together are told in a larger unit; none becomes 0 by
+    /// that.
     pub fn of(members: Vec<Member>) -> Self {
         Self {
-            members,
+            members: weighed(members),
             starts: vec![0],
             holders: Vec::new(),
             bytes: Vec::new(),
@@ -142,6 +174,7 @@ impl Layout {
             loads: Vec::new(),
             leaders: Vec::new(),
             prices: Vec::new(),
+            total: [0; 2],
         }
     }
 
@@ -174,6 +207,12 @@ impl Layout {
                 return Err(Odd::Twice { group: place, member });
             }
         }
+        let bytes = replicas.iter().try_fold(self.total[0], |sum, it| sum.checked_add(it.bytes));
+        let served = group.load.checked_mul(replicas.len() as u64);
+        let served = served.and_then(|it| self.total[1].checked_add(it));
+        let too_much = Odd::TooMuch { group: place };
+        let total = [bytes, served].map(|sum| sum.filter(|sum| *sum <= MOST).ok_or(too_much));
+        let total = [total[0]?, total[1]?];
         let leader = match group.leader {
             None => NO_LEADER,
             Some(member) => {
@@ -182,6 +221,7 @@ impl Layout {
                 at.ok_or(Odd::Leaderless { group: place, member })?
             }
         };
+        self.total = total;
         self.holders.extend(replicas.iter().map(|replica| replica.member));
         self.bytes.extend(replicas.iter().map(|replica| replica.bytes));
         self.starts.push(small(self.holders.len()));
@@ -252,12 +292,13 @@ impl Layout {
     #[must_use]
     pub fn with_more(&self, members: u32) -> Self {
         let mut more = self.clone();
-        let hosts = self.members.iter().map(|it| it.host).max().map_or(0, |host| host + 1);
+        let taken: BTreeSet<u32> = self.members.iter().map(|it| it.host).collect();
+        let free = (0..=u32::MAX).filter(|host| !taken.contains(host));
         let shares = || self.members.iter().filter(|it| it.part == Part::Shares);
         let weight = shares().map(|it| it.weight).min().unwrap_or(1);
         let zone = self.members.first().map_or(0, |it| it.zone);
         let new = |host| Member { zone, weight, ..Member::plain(host) };
-        more.members.extend((hosts..hosts.saturating_add(members)).map(new));
+        more.members.extend(free.take(members as usize).map(new));
         more
     }
 

@@ -46,9 +46,12 @@ pub struct Stuck {
 ///
 /// # Errors
 /// [`Stuck`]: what is left fits nowhere before some of it has gone elsewhere.
+///
+/// # Panics
+/// An end of a move that is no place in the limits.
 pub fn rounds(moves: &[Move], limits: &Limits<'_>) -> Result<Rounds, Stuck> {
     let bound = bound(moves, limits);
-    let mut slots = Slots::of(limits.at_once);
+    let mut slots = Slots::of(moves, limits.at_once);
     let edges: Vec<(u32, u32)> =
         moves.iter().map(|it| (slots.next(it.from), slots.next(it.to))).collect();
     let mut colouring = Colouring::of(slots.count, edges, u32::try_from(bound).unwrap_or(u32::MAX));
@@ -93,14 +96,19 @@ struct Slots {
 }
 
 impl Slots {
-    fn of(at_once: &[u32]) -> Self {
+    /// No more for a member than it has moves.
+    fn of(moves: &[Move], at_once: &[u32]) -> Self {
         let mut first = 0;
-        let slot = |most: &u32| {
-            let (here, most) = (first, (*most).max(1));
+        let slot = |(most, moves): (&u32, &u32)| {
+            let (here, most) = (first, (*most).min(*moves).max(1));
             first += most;
             (here, most)
         };
-        let of_member: Vec<(u32, u32)> = at_once.iter().map(slot).collect();
+        let mut of_each = vec![0; at_once.len()];
+        for end in moves.iter().flat_map(|one| [one.from, one.to]) {
+            of_each[end as usize] += 1;
+        }
+        let of_member: Vec<(u32, u32)> = at_once.iter().zip(&of_each).map(slot).collect();
         Self { used: vec![0; of_member.len()], of_member, count: first as usize }
     }
 

@@ -8,6 +8,9 @@ use super::apart::{Apart, Rule};
 use super::layout::{Layout, Member, Part};
 use super::level::{Claim, Level};
 
+/// A thousand times its share: farther out is as far out.
+const TOLERANCE_MAX: u32 = 1_000_000;
+
 /// What members are to hold, in bytes, by their places.
 #[derive(Clone, Debug)]
 pub(super) struct Shares {
@@ -38,6 +41,7 @@ impl Shares {
         tolerance: u32,
     ) -> Result<Self, Lack> {
         let members = layout.members();
+        let tolerance = tolerance.min(TOLERANCE_MAX);
         let zones = Zones::of(layout, held, apart);
         let levels = zones.levels(layout, held)?;
         let count = members.len();

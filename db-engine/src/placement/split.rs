@@ -11,7 +11,7 @@
 
 use super::certificate::NoRoom;
 use super::fill::{Outcome, Wanted, fill};
-use super::layout::{Group, Layout, Replica};
+use super::layout::{Group, Layout, MOST, Replica};
 use super::levels::Levels;
 use super::shares::Shares;
 use crate::placement::small;
@@ -97,12 +97,17 @@ pub fn split(layout: &Layout, wanted: Wanted, most: usize) -> Result<Split, NoRo
 /// Those of [`split`].
 pub fn cuts_to_fill(layout: &Layout, wanted: Wanted, most: usize) -> Result<Split, NoRoom> {
     let mut by_size = Layout::of(layout.members().to_vec());
+    let sizes = |group: u32| &layout.all_bytes()[layout.replicas(group)];
+    let largest = |group: u32| sizes(group).iter().max().copied().unwrap_or(0);
+    let mean = |group: u32| sizes(group).iter().sum::<u64>() / sizes(group).len().max(1) as u64;
+    let all = layout.groups().map(|it| u128::from(largest(it)) * sizes(it).len() as u128);
+    let is_too_much = all.sum::<u128>() > u128::from(MOST);
     for Piece { group, .. } in whole(layout) {
         let replicas = layout.replicas(group).zip(layout.holders(group));
         let replicas: Vec<Replica> = replicas
             .map(|(place, member)| Replica { member: *member, bytes: layout.all_bytes()[place] })
             .collect();
-        let load = replicas.iter().map(|replica| replica.bytes).max().unwrap_or(0);
+        let load = if is_too_much { mean(group) } else { largest(group) };
         let pushed = by_size.push(Group { load, ..layout.group(group) }, &replicas);
         debug_assert!(pushed.is_ok());
     }

@@ -116,6 +116,9 @@ pub struct Timeline {
 ///
 /// # Errors
 /// [`Stuck`]: what is left fits nowhere before some of it has gone elsewhere.
+///
+/// # Panics
+/// An end of a move that is no place in the limits, or twice the same.
 pub fn timeline(moves: &[Move], limits: &Limits<'_>, pace: &Pace) -> Result<Timeline, Stuck> {
     let nanos: Vec<u128> = moves.iter().map(|one| pace.nanos(one.bytes)).collect();
     let bound = bound(moves, &nanos, limits);

@@ -4,6 +4,7 @@
 
 mod estimate;
 mod evacuate;
+mod extremes;
 mod fill;
 mod fit;
 mod forecast;
