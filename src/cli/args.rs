@@ -385,7 +385,7 @@ pub(super) struct LoadOptions {
     #[arg(long, value_name = "COUNT", default_value = "100", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(super) groups: u32,
     /// Bytes of each of their replicas
-    #[arg(long, default_value = "3Gi")]
+    #[arg(long, default_value = "96Mi")]
     pub(super) size: Quantity,
     /// Time partitions they were written in, of a week each
     #[arg(long, value_name = "COUNT", default_value = "52", value_parser = value_parser!(u64).range(1..=1_000_000))]

@@ -121,18 +121,48 @@ fn outlook(
         moving: None,
     };
     let wanted = Wanted { tolerance: TOLERANCE, ..Wanted::default() };
-    if !leaving.is_empty() {
-        let mut layout = layout.clone();
-        leaving.iter().for_each(|member| layout.set_part(*member, Part::Empties));
-        let found = evacuate::evacuate(&layout, wanted)?;
-        outlook.moving = Some(moving(held, &layout, wanted, &found));
-    } else {
-        let layout = layout.with_more(joining);
+    // Who comes is there before anybody leaves.
+    let mut layout = layout.with_more(joining);
+    if leaving.is_empty() {
         outlook.comes = comes(held, &layout);
         let found = fill::fill(&layout, wanted).ok();
-        outlook.moving = found.map(|found| moving(held, &layout, wanted, &found));
+        outlook.moving = found.map(|found| {
+            let ordered = ordered(&layout, &found.moves);
+            moving(held, &layout, wanted, (&found, &ordered))
+        });
+    } else {
+        leaving.iter().for_each(|member| layout.set_part(*member, Part::Empties));
+        let found = evacuate::evacuate(&layout, wanted)?;
+        let ordered = one_by_one(&layout, &found.moves, leaving);
+        outlook.moving = Some(moving(held, &layout, wanted, (&found, &ordered)));
     }
     Ok(outlook)
+}
+
+/// The rounds of moves, with one transfer at a time for each member.
+fn ordered(layout: &Layout, moves: &[Move]) -> Rounds {
+    let (at_once, room): (Vec<u32>, Vec<u64>) =
+        layout.members().iter().map(|member| (1, member.room)).unzip();
+    let limits = Limits { at_once: &at_once, overall: None, room: &room };
+    rounds(moves, &limits).unwrap_or_else(|_| {
+        // Never with room without end; one after the other is always an order.
+        let (rounds, bound) = ((0..moves.len()).map(|it| vec![it]).collect(), moves.len());
+        Rounds { rounds, bound }
+    })
+}
+
+/// The rounds of moves off members that leave: as these are drained, one after the other.
+fn one_by_one(layout: &Layout, moves: &[Move], leaving: &BTreeSet<u32>) -> Rounds {
+    let mut all = Rounds { rounds: Vec::new(), bound: 0 };
+    for member in leaving.iter().rev() {
+        let places: Vec<usize> = (0..moves.len()).filter(|it| moves[*it].from == *member).collect();
+        let its: Vec<Move> = places.iter().map(|it| moves[*it]).collect();
+        let Rounds { rounds, bound } = ordered(layout, &its);
+        let in_all = |round: Vec<usize>| round.into_iter().map(|it| places[it]).collect();
+        all.rounds.extend(rounds.into_iter().map(in_all));
+        all.bound += bound;
+    }
+    all
 }
 
 /// What a member is called: its pod's name; those to come have none yet.
@@ -142,17 +172,13 @@ fn name(held: &Holdings, place: u32) -> String {
     known.unwrap_or_else(|| format!("new member {new}"))
 }
 
-fn moving(held: &Holdings, layout: &Layout, wanted: Wanted, found: &Outcome) -> Moving {
+fn moving(
+    held: &Holdings,
+    layout: &Layout,
+    wanted: Wanted,
+    (found, ordered): (&Outcome, &Rounds),
+) -> Moving {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let (at_once, room): (Vec<u32>, Vec<u64>) =
-        layout.members().iter().map(|member| (1, member.room)).unzip();
-    let limits = Limits { at_once: &at_once, overall: None, room: &room };
-    let ordered = rounds(&found.moves, &limits).unwrap_or_else(|_| {
-        // Never with room without end; one after the other is always an order.
-        let (rounds, bound) =
-            ((0..found.moves.len()).map(|it| vec![it]).collect(), found.moves.len());
-        Rounds { rounds, bound }
-    });
     let mut round_of = vec![0; found.moves.len()];
     for (round, moves) in ordered.rounds.iter().enumerate() {
         moves.iter().for_each(|place| round_of[*place] = count(round));
@@ -179,13 +205,14 @@ fn moving(held: &Holdings, layout: &Layout, wanted: Wanted, found: &Outcome) -> 
         fullest: certificate.fullest,
         emptiest: certificate.emptiest,
         outside: count(certificate.outside.len()),
-        is_least: certificate.moved == certificate.bound || certificate.proof == Proof::Optimal,
+        is_least: certificate.outside.is_empty()
+            && (certificate.moved == certificate.bound || certificate.proof == Proof::Optimal),
         hindrance: certificate.hindrance.as_ref().map(|it| it.line(|place| name(held, place))),
         rounds: count(ordered.rounds.len()),
         rounds_bound: count(ordered.bound),
         seconds: Speed::of(Basis::Assumed, speed, None, EACH).ok().filter(|_| held.is_sized).map(
             |speed| {
-                let seconds = of_rounds(&found.moves, &ordered, &speed).seconds;
+                let seconds = of_rounds(&found.moves, ordered, &speed).seconds;
                 (seconds.low, seconds.high)
             },
         ),

@@ -19,16 +19,21 @@ fn one(outlook: &Outlook) -> String {
     let mut text = "\n".to_owned();
     let Outlook { cluster, groups, replicas, members, joining, leaving, .. } = outlook;
     let size = outlook.bytes.map(|it| format!(", {}", bytes(it))).unwrap_or_default();
-    let change = match leaving.split_at(leaving.len().min(NAMED)) {
-        ([], _) => {
-            format!("{} {}", grouped(*joining), if *joining == 1 { "joins" } else { "join" })
-        }
-        ([one], []) => format!("{one} leaves"),
-        (named, []) => format!("{} leave", named.join(", ")),
+    let come = match joining {
+        0 => None,
+        1 => Some("1 joins".to_owned()),
+        more => Some(format!("{} join", grouped(*more))),
+    };
+    let go = match leaving.split_at(leaving.len().min(NAMED)) {
+        ([], _) => None,
+        ([one], []) => Some(format!("{one} leaves")),
+        (named, []) => Some(format!("{} leave", named.join(", "))),
         (named, more) => {
-            format!("{} and {} more leave", named.join(", "), grouped(more.len() as u64))
+            let more = grouped(more.len() as u64);
+            Some(format!("{} and {more} more leave", named.join(", ")))
         }
     };
+    let change = come.into_iter().chain(go).collect::<Vec<_>>().join("; ");
     let head = format!(
         "Regions of cluster.{cluster}: {} members hold {} replicas of {} region groups{size}; {change}.",
         grouped(*members),
@@ -89,20 +94,25 @@ fn moves(text: &mut String, outlook: &Outlook, moving: &Moving) {
         Some(_) => bytes(number),
         None => format!("{} replicas", grouped(number)),
     };
-    let replicas = grouped(moving.moves.len() as u64);
-    let what = if outlook.leaving.is_empty() {
-        format!("To even them out at once {replicas} replicas would have to move")
-    } else {
-        format!("{replicas} replicas move to members that stay")
+    let replicas = match moving.moves.len() {
+        1 => "1 replica".to_owned(),
+        more => format!("{} replicas", grouped(more as u64)),
+    };
+    let what = match (outlook.leaving.len(), moving.outside) {
+        (0, 0) => format!("To even them out at once {replicas} would have to move"),
+        (0, _) => format!("To bring them nearer to even at once {replicas} would have to move"),
+        _ if moving.moves.len() == 1 => "1 replica moves to members that stay".to_owned(),
+        _ => format!("{replicas} move to members that stay"),
     };
     let size = outlook.bytes.map(|_| format!(", {}", bytes(moving.moved))).unwrap_or_default();
     let least = match moving.moved.saturating_sub(moving.bound) {
+        _ if outlook.leaving.is_empty() && moving.outside > 0 => String::new(),
         more if more > 0 && !moving.is_least => {
-            format!("at most {} more than the least there can be", count_of(more))
+            format!(": at most {} more than the least there can be", count_of(more))
         }
-        _ => "the least there can be".to_owned(),
+        _ => ": the least there can be".to_owned(),
     };
-    say(text, &format!("{what}{size}: {least}."), "  ", "  ");
+    say(text, &format!("{what}{size}{least}."), "  ", "  ");
     if let Some(hindrance) = &moving.hindrance {
         say(text, hindrance, "  ", "  ");
     }
@@ -116,8 +126,12 @@ fn moves(text: &mut String, outlook: &Outlook, moving: &Moving) {
             bytes(fast)
         )
     });
+    let how = match outlook.leaving.len() {
+        0 | 1 => "With one transfer at a time for each member",
+        _ => "One member after the other, and with one transfer at a time,",
+    };
     let line = format!(
-        "With one transfer at a time for each member that takes {}, {} at least{}. Afterwards the fullest has {} of \
+        "{how} that takes {}, {} at least{}. Afterwards the fullest has {} of \
          its share, the emptiest {}.",
         count(usize::try_from(moving.rounds).unwrap_or(usize::MAX), "round"),
         grouped(moving.rounds_bound),

@@ -29,7 +29,7 @@ fn a_loaded_database_has_plans_tell_of_its_regions() {
     refused();
     fs::write(at.join("stack.toml"), four).expect("written");
     let plan = out(&run(at, &["plan"]));
-    assert!(plan.contains("Regions of cluster.demo: 3 members hold 92 replicas of 44 region groups, 240 GiB; 1 joins."), "{plan}");
+    assert!(plan.contains("Regions of cluster.demo: 3 members hold 92 replicas of 44 region groups, 7.5 GiB; 1 joins."), "{plan}");
     let code = |arguments: &[&str]| run(at, arguments).status.code();
     assert_eq!(code(&["apply", "--auto-approve"]), Some(0));
     fs::write(at.join("stack.toml"), text).expect("written");

@@ -403,8 +403,8 @@ pub(super) fn volume_set_to_retain(sandbox: &Sandbox, _: &Stack) {
     edit(sandbox, "kubectl-patch", &volume, retain);
 }
 
-/// A year of data is written, in partitions of a week: 600 GiB in four databases.
+/// A year of data is written, in partitions of a week: 19 GiB in four databases.
 pub(super) fn a_year_of_data(sandbox: &Sandbox, _: &Stack) {
-    let load = Load { databases: 4, groups: 100, bytes: 3 << 30, partitions: 52 };
+    let load = Load { databases: 4, groups: 100, bytes: 96 << 20, partitions: 52 };
     assert!(sandbox.disturb(|cluster| cluster.load_database("tsdb/history", load)));
 }

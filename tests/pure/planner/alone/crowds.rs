@@ -166,3 +166,18 @@ fn a_crowd_is_rehearsed() {
     let told = told::text(&plan, &forecast);
     assert!(told.lines().count() < 60, "{told}");
 }
+
+/// A pool takes the place of another: who comes takes what is on those that go.
+#[test]
+fn who_comes_takes_from_who_goes() {
+    let other = THREE.replacen("pool.data]", "pool.fast]", 1);
+    let plan = plan_of(&world(), &stack(&other), Purpose::Apply, |seen| {
+        with(seen, holdings((3, of_three), 30, 2, |_| Part::Shares));
+    });
+    assert!(plan.blocked.is_empty(), "{:#?}", plan.blocked);
+    let outlook = &plan.outlooks[0];
+    assert_eq!((outlook.joining, outlook.leaving.len()), (3, 3));
+    let moving = outlook.moving.as_ref().unwrap();
+    assert_eq!((moving.moves.len(), moving.rounds), (60, 60), "drained one after the other");
+    assert!(moving.moves.iter().all(|it| it.to.starts_with("new member ")));
+}
