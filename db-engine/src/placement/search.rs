@@ -194,6 +194,7 @@ impl Walk<'_, '_> {
         let moved = self.draft.moved;
         let places = [first.1, second.1, back[0].1, back[1].1];
         let before = self.outside(places);
+        let held = change.map(|(_, to)| self.draft.held[to as usize]);
         let count = if first == second { 1 } else { 2 };
         for (done, (replica, to)) in change.iter().take(count).enumerate() {
             if !self.draft.may_go(self.rule, *replica, *to) {
@@ -202,6 +203,11 @@ impl Walk<'_, '_> {
             }
             self.draft.send(*replica, *to);
         }
+        let mut grown = change.iter().zip(held).take(count);
+        if grown.any(|((_, to), before)| self.is_overfilled(*to, before)) {
+            self.undo(&back[..count]);
+            return None;
+        }
         let worse = self.outside(places) - before;
         let cost = i128::from(self.draft.moved) - i128::from(moved) + self.penalty * worse / 16;
         if cost > threshold {
@@ -209,6 +215,12 @@ impl Walk<'_, '_> {
             return None;
         }
         Some(worse)
+    }
+
+    /// Whether a member holds more than before, and more than it has room for.
+    fn is_overfilled(&self, member: u32, before: u64) -> bool {
+        let held = self.draft.held[member as usize];
+        held > before && held > self.draft.layout.member(member).room
     }
 
     fn undo(&mut self, back: &[(usize, u32)]) {

@@ -192,6 +192,7 @@ fn layouts(members: u32, most: usize) -> impl Strategy<Value = Layout> {
                     2 => Part::Empties,
                     _ => Part::Shares,
                 },
+                room: if part > 9 { 150 * weight } else { u64::MAX },
                 ..Member::plain(place)
             };
             let mut layout = Layout::of((0..).zip(members).map(member).collect());
@@ -232,6 +233,14 @@ fn laws(layout: &Layout, wanted: Wanted) {
     }
     if certificate.bound == 0 {
         assert_eq!(found.moves, []);
+    }
+    let (before, after) = (layout.held(), after(layout, &found).held());
+    for (member, (had, has)) in layout.members().iter().zip(before.iter().zip(&after)) {
+        assert!(
+            has <= had || *has <= member.room,
+            "{had} to {has}, room {}: {found:?}",
+            member.room
+        );
     }
     let is_perfect = certificate.outside.is_empty() && certificate.moved == certificate.bound;
     assert_eq!(certificate.hindrance.is_none(), is_perfect, "{certificate:?}");
