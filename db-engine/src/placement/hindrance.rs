@@ -152,12 +152,13 @@ impl Stuck {
             (*closed, "lead to a member that takes none"),
             (*full, "lead to where there is no room"),
             (*little, "bring less than they move"),
-            (*open, "are left"),
+            (*open, "bring all nearer together"),
         ];
         let ended = ended.iter().filter(|(count, _)| *count > 0);
         let ended: Vec<String> = ended.map(|(count, what)| format!("{count} {what}")).collect();
         match ended.is_empty() {
             true => format!("{head}, and no replica may go."),
+            false if all == 1 => format!("{head}; of the 1 way to {ways}, {}.", ended.join(", ")),
             false => format!("{head}; of {all} ways to {ways}, {}.", ended.join(", ")),
         }
     }

@@ -2,9 +2,9 @@
 //! idle.
 //!
 //! Each member is as many vertices as it may have transfers at once, and each move an edge; a round is a colour. Where
-//! members either give or take, as when new ones are filled or old ones emptied, the graph is bipartite and as many
-//! rounds as the busiest member needs are enough, which is the least there can be (Kőnig 1916). Else it may be some
-//! more: the problem is NP-hard (Holyer 1981), and [`Rounds::bound`] says how far off at most.
+//! members either give or take, as when new ones are filled or old ones emptied, the graph is bipartite and, with one move
+//! for each group, as many rounds as the busiest member needs are enough, which is the least there can be (Kőnig 1916).
+//! Else it may be some more: the problem is NP-hard (Holyer 1981), and [`Rounds::bound`] says how far off at most.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,9 @@ pub struct Stuck {
 
 /// The rounds of moves. The same moves in the same order have the same rounds.
 ///
-/// Time: that of the colouring, and the square of the number of rounds where room is short.
+/// Time: that of the colouring, where all transfers together are limited or room is short also the square of the number
+/// of rounds. Where a group has two moves it may take a round more, and where room is short it may be stuck though another
+/// order is not.
 ///
 /// # Errors
 /// [`Stuck`]: what is left fits nowhere before some of it has gone elsewhere.
