@@ -9,8 +9,6 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use tsinfra::apply;
 use tsinfra::apply::hold::Claim;
-use tsinfra::object::{Kind, Labels};
-use tsinfra::observed::{List, Scope};
 use tsinfra::plan::{Plan, Purpose};
 use tsinfra::rehearsal::forecast::{self, Play};
 use tsinfra::sandbox::{Furniture, Sandbox};
@@ -63,11 +61,7 @@ fn grown(members: u32) -> [Duration; PHASES.len()] {
 
 /// As `rehearse --quick` does it: once in peace, and once with a crash after each action.
 async fn rehearsed(world: &Sandbox, stack: &Stack, plan: &Plan) {
-    let more = |scope: &mut Scope| {
-        let list = |kind| List { kind, namespace: None, labels: Labels::new() };
-        scope.lists.extend([Kind::Node, Kind::PersistentVolume].map(list));
-    };
-    let seen = survey::sight(world, stack, more).await.expect("a look").observed;
+    let seen = survey::sight(world, stack, forecast::see_more).await.expect("a look").observed;
     let play = Play { stack, purpose: Purpose::Apply, consents: &[], plan, is_quick: true };
     let forecast = forecast::rehearse(&seen, &play).await.expect("a copy like the world");
     assert!(forecast.is_sound(), "{:?}", forecast.wrong);

@@ -20,7 +20,6 @@ use crate::apply::hold::{Claim, News};
 use crate::apply::{self, Outcome};
 use crate::plan::{Plan, Purpose};
 use crate::render;
-use crate::survey::connection;
 use crate::world::World;
 
 /// Applies a stack or a saved plan.
@@ -37,8 +36,7 @@ pub(super) fn run(
 
 fn stack(options: &ApplyOptions, source: &Source, screen: &Screen) -> Result<Exit, Failure> {
     json_needs_approval(options.json, options.auto_approve)?;
-    let world =
-        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
+    let world = worlds::of(&source.stack, worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
     let purpose = if options.refresh_only { Purpose::Refresh } else { Purpose::Apply };

@@ -7,7 +7,6 @@ use super::screen::Screen;
 use super::worlds;
 use super::{planning, source};
 use crate::plan::Purpose;
-use crate::survey::connection;
 
 /// Takes a stack down after its name was typed.
 pub(super) fn run(
@@ -17,8 +16,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     json_needs_approval(options.json, options.auto_approve)?;
     let source = source::stack(&options.stack.stack, target)?;
-    let world =
-        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
+    let world = worlds::of(&source.stack, worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
     let plan = runtime.block_on(planning::plan(

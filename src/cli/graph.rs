@@ -8,7 +8,6 @@ use super::worlds;
 use super::{planning, source};
 use crate::plan::Purpose;
 use crate::render;
-use crate::survey::connection;
 
 /// Prints the steps of a plan in DOT.
 pub(super) fn run(
@@ -27,7 +26,7 @@ pub(super) fn run(
         Input::Stack(source) => {
             let stack = &source.stack;
             let purpose = if options.destroy { Purpose::Destroy } else { Purpose::Apply };
-            let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
+            let world = worlds::of(stack, worlds::Purpose::Look)?;
             planning::runtime()?.block_on(planning::plan(
                 &world,
                 &source,

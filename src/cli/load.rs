@@ -7,7 +7,7 @@ use super::worlds::{self, AnyWorld};
 use super::{planning, source};
 use crate::sandbox::Load;
 use crate::stack::Stack;
-use crate::survey::{self, connection};
+use crate::survey;
 use crate::wording::count;
 
 /// Writes to one of a stack's databases in the sandbox.
@@ -17,8 +17,7 @@ pub(super) fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let source = source::stack(&options.stack.stack, target)?;
-    let world =
-        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
+    let world = worlds::of(&source.stack, worlds::Purpose::Act)?;
     let AnyWorld::Sandbox(sandbox) = &world else {
         return Err(Failure::new(
             "tsinfra writes data to simulated databases only".to_owned(),

@@ -10,7 +10,6 @@ use super::worlds;
 use super::{planning, source};
 use crate::plan::Purpose;
 use crate::plan::selection::{Address, Selection};
-use crate::survey::connection;
 
 /// Takes over what is there and the stack declares.
 pub(super) fn adopt(
@@ -42,8 +41,7 @@ fn relabel(
 ) -> Result<Exit, Failure> {
     json_needs_approval(options.json, options.auto_approve)?;
     let source = source::stack(file, target)?;
-    let connection = connection(&source.stack);
-    let world = worlds::open(&connection, Some(&source.stack), worlds::Purpose::Act)?;
+    let world = worlds::of(&source.stack, worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let selection = Selection { targets: addresses.to_vec(), excludes: Vec::new() };
     let plan = runtime.block_on(planning::plan(&world, &source, purpose, &[], &selection))?;

@@ -7,7 +7,6 @@ use super::worlds;
 use super::{planning, saved, source};
 use crate::plan::{Plan, Purpose};
 use crate::render;
-use crate::survey::connection;
 use crate::wording::harmless;
 
 /// Shows what would be done.
@@ -22,8 +21,7 @@ pub(super) fn run(
         (_, true) => Purpose::Refresh,
         _ => Purpose::Apply,
     };
-    let world =
-        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Look)?;
+    let world = worlds::of(&source.stack, worlds::Purpose::Look)?;
     let consents = &options.consent.addresses;
     let plan = planning::runtime()?.block_on(planning::plan(
         &world,

@@ -6,13 +6,11 @@ use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
 use super::{plan_verb, planning, source};
-use crate::object::{Kind, Labels};
-use crate::observed::{List, Scope};
 use crate::plan::Purpose;
 use crate::plan::selection::Selection;
 use crate::rehearsal::forecast::{self, Play};
 use crate::rehearsal::told;
-use crate::survey::{self, connection};
+use crate::survey;
 
 /// Runs a plan on a copy of the world, and says what it would be like.
 pub(super) fn run(
@@ -23,7 +21,7 @@ pub(super) fn run(
     let source = source::stack(&options.stack.stack, target)?;
     let stack = &source.stack;
     let purpose = if options.destroy { Purpose::Destroy } else { Purpose::Apply };
-    let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
+    let world = worlds::of(stack, worlds::Purpose::Look)?;
     let runtime = planning::runtime()?;
     let consents = &options.consent.addresses;
     let whole = Selection::default();
@@ -36,14 +34,7 @@ pub(super) fn run(
         plan_verb::show(&plan, false, screen);
         return Ok(Exit::Done);
     }
-    // Where members may go to, and what any claim may be bound to.
-    let more = |scope: &mut Scope| {
-        for kind in [Kind::Node, Kind::PersistentVolume, Kind::StorageClass] {
-            scope.lists.retain(|list| list.kind != kind);
-            scope.lists.push(List { kind, namespace: None, labels: Labels::new() });
-        }
-    };
-    let sight = aloud(&world, survey::sight(&world, stack, more), Screen::aside);
+    let sight = aloud(&world, survey::sight(&world, stack, forecast::see_more), Screen::aside);
     let seen = runtime.block_on(sight)?.observed;
     let is_quick = options.quick;
     let play = Play { stack, purpose, consents, plan: &plan, is_quick };

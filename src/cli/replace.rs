@@ -6,7 +6,6 @@ use super::exit::{Exit, Failure};
 use super::screen::Screen;
 use super::worlds;
 use super::{planning, source};
-use crate::survey::connection;
 
 /// Shows by which steps it is replaced, and carries them out once that was approved.
 pub(super) fn run(
@@ -16,8 +15,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     json_needs_approval(options.run.json, options.run.auto_approve)?;
     let source = source::stack(&options.stack, target)?;
-    let world =
-        worlds::open(&connection(&source.stack), Some(&source.stack), worlds::Purpose::Act)?;
+    let world = worlds::of(&source.stack, worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let plan = runtime.block_on(planning::replacement(&world, &source, &options.member))?;
     with_approval(&world, &runtime, &plan, Manner::from(&options.run), screen)

@@ -9,7 +9,7 @@ use super::{planning, source};
 use crate::lock::Lock;
 use crate::observed::Scope;
 use crate::render;
-use crate::survey::{self, Survey, connection};
+use crate::survey::{self, Survey};
 
 /// Shows a stack's members from both sides.
 pub(super) fn run(
@@ -19,7 +19,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let source = source::stack(&options.stack.stack, target)?;
     let stack = &source.stack;
-    let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Look)?;
+    let world = worlds::of(stack, worlds::Purpose::Look)?;
     let more = |scope: &mut Scope| {
         scope.events_in = Some(stack.namespace.clone());
         scope.gets.push(Lock::key(&stack.namespace, &stack.name));

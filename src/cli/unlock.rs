@@ -9,7 +9,6 @@ use crate::lock::{self, Lock};
 use crate::observed::Scope;
 use crate::render::outcome;
 use crate::stack::Stack;
-use crate::survey::connection;
 use crate::world::World;
 
 /// Takes the lock away from whoever has it, after asking.
@@ -20,7 +19,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let source = source::stack(&options.stack.stack, target)?;
     let stack = &source.stack;
-    let world = worlds::open(&connection(stack), Some(stack), worlds::Purpose::Act)?;
+    let world = worlds::of(stack, worlds::Purpose::Act)?;
     let runtime = planning::runtime()?;
     let Some((lock, version)) = runtime.block_on(look(&world, stack))? else {
         screen.line(&format!("Stack `{}` is not locked.", stack.name));

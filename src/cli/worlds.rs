@@ -14,6 +14,7 @@ use crate::plan::Connection;
 use crate::plan::step::Action;
 use crate::sandbox::{Furniture, Sandbox};
 use crate::stack::Stack;
+use crate::survey::connection;
 use crate::wording::with_causes;
 use crate::world::{Draft, Preview, Refused, Unseen, World};
 
@@ -35,6 +36,11 @@ pub(super) enum Purpose {
     Look,
     /// Things are written; no other tsinfra may write to the same sandbox meanwhile.
     Act,
+}
+
+/// Opens the world a stack is meant for.
+pub(super) fn of(stack: &Stack, purpose: Purpose) -> Result<AnyWorld, Failure> {
+    open(&connection(stack), Some(stack), purpose)
 }
 
 /// Opens the world at a connection. A sandbox is furnished with what the stack finds on a real

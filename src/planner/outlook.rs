@@ -107,13 +107,12 @@ fn outlook(
 ) -> Result<Outlook, NoWay> {
     let layout = &held.layout;
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let bytes = layout.all_bytes().iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
     let takes = layout.members().iter().filter(|member| member.part != Part::Keeps);
     let mut outlook = Outlook {
         cluster: stack.cluster_address(cluster).name().to_owned(),
         groups: count(layout.group_count()),
         replicas: count(layout.replica_count()),
-        bytes: held.is_sized.then_some(bytes),
+        bytes: held.is_sized.then_some(layout.total_bytes()),
         members: count(takes.count()),
         joining: u64::from(joining),
         leaving: leaving.iter().map(|it| name(held, *it)).collect(),
@@ -133,7 +132,7 @@ fn outlook(
     } else {
         leaving.iter().for_each(|member| layout.set_part(*member, Part::Empties));
         let found = evacuate::evacuate(&layout, wanted)?;
-        let ordered = one_by_one(&layout, &found.moves, leaving);
+        let ordered = one_by_one(&found.moves);
         outlook.moving = Some(moving(held, &layout, wanted, (&found, &ordered)));
     }
     Ok(outlook)
@@ -151,18 +150,12 @@ fn ordered(layout: &Layout, moves: &[Move]) -> Rounds {
     })
 }
 
-/// The rounds of moves off members that leave: as these are drained, one after the other.
-fn one_by_one(layout: &Layout, moves: &[Move], leaving: &BTreeSet<u32>) -> Rounds {
-    let mut all = Rounds { rounds: Vec::new(), bound: 0 };
-    for member in leaving.iter().rev() {
-        let places: Vec<usize> = (0..moves.len()).filter(|it| moves[*it].from == *member).collect();
-        let its: Vec<Move> = places.iter().map(|it| moves[*it]).collect();
-        let Rounds { rounds, bound } = ordered(layout, &its);
-        let in_all = |round: Vec<usize>| round.into_iter().map(|it| places[it]).collect();
-        all.rounds.extend(rounds.into_iter().map(in_all));
-        all.bound += bound;
-    }
-    all
+/// The rounds of moves off members that leave: these are drained one after the other, and each has one transfer at a
+/// time.
+fn one_by_one(moves: &[Move]) -> Rounds {
+    let mut order: Vec<usize> = (0..moves.len()).collect();
+    order.sort_by_key(|place| std::cmp::Reverse(moves[*place].from));
+    Rounds { rounds: order.into_iter().map(|place| vec![place]).collect(), bound: moves.len() }
 }
 
 /// What a member is called: its pod's name; those to come have none yet.

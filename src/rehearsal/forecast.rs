@@ -8,7 +8,8 @@ use super::fault::Fault;
 use super::matrix::Operation;
 use super::soak::{self, Failure, Place, Tally};
 use super::traces::Traces;
-use crate::observed::Observed;
+use crate::object::{Kind, Labels};
+use crate::observed::{List, Observed, Scope};
 use crate::plan::{Plan, Purpose};
 use crate::sandbox::Cluster;
 use crate::stack::Stack;
@@ -89,6 +90,15 @@ pub struct Crash {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the simulated copy comes to another plan ({0}); nothing can be told from it")]
 pub struct Unlike(pub String);
+
+/// Has a look show what a copy goes on from, beside what a plan is made of: where members may go to, and what any claim
+/// may be bound to.
+pub fn see_more(scope: &mut Scope) {
+    for kind in [Kind::Node, Kind::PersistentVolume, Kind::StorageClass] {
+        scope.lists.retain(|list| list.kind != kind);
+        scope.lists.push(List { kind, namespace: None, labels: Labels::new() });
+    }
+}
 
 /// Rehearses a plan in a copy of what was seen.
 pub async fn rehearse(seen: &Observed, play: &Play<'_>) -> Result<Forecast, Unlike> {

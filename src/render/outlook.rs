@@ -94,15 +94,14 @@ fn moves(text: &mut String, outlook: &Outlook, moving: &Moving) {
         Some(_) => bytes(number),
         None => format!("{} replicas", grouped(number)),
     };
-    let replicas = match moving.moves.len() {
-        1 => "1 replica".to_owned(),
-        more => format!("{} replicas", grouped(more as u64)),
+    let (replicas, go) = match moving.moves.len() {
+        1 => ("1 replica".to_owned(), "moves"),
+        more => (format!("{} replicas", grouped(more as u64)), "move"),
     };
     let what = match (outlook.leaving.len(), moving.outside) {
         (0, 0) => format!("To even them out at once {replicas} would have to move"),
         (0, _) => format!("To bring them nearer to even at once {replicas} would have to move"),
-        _ if moving.moves.len() == 1 => "1 replica moves to members that stay".to_owned(),
-        _ => format!("{replicas} move to members that stay"),
+        _ => format!("{replicas} {go} to members that stay"),
     };
     let size = outlook.bytes.map(|_| format!(", {}", bytes(moving.moved))).unwrap_or_default();
     let least = match moving.moved.saturating_sub(moving.bound) {

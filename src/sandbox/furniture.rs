@@ -65,11 +65,11 @@ fn machines_of(pool: &Pool) -> usize {
     let on_one = |has: u64, wanted: u64| has.checked_div(wanted).unwrap_or(PODS).min(PODS);
     let by_cpu = on_one(CPU * 1000, pool.cpu.milli());
     let by_memory = on_one(MEMORY_GIB << 30, pool.memory.bytes());
-    // Who fits on none is not helped by more of them.
-    let each = by_cpu.min(by_memory);
-    let machines = u64::from(pool.nodes)
-        .checked_div(each)
-        .map_or(0, |whole| whole + u64::from(u64::from(pool.nodes) % each != 0));
+    let machines = match by_cpu.min(by_memory) {
+        // Who fits on none is not helped by more of them.
+        0 => 0,
+        each => u64::from(pool.nodes).div_ceil(each),
+    };
     usize::try_from(machines).unwrap_or(usize::MAX)
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, leaving};
 use super::quantities::milli;
-use super::selectors::selects;
+use super::selectors::{domain, selects};
 use super::stateful_sets::owner_uid;
 use super::values::{at, list, text};
 use crate::object::{Kind, ObjectKey};
@@ -92,20 +92,13 @@ impl Occupancy {
             return;
         }
         for count in &mut self.counts {
-            if count.namespace == key.namespace && selects(&count.selector, value) {
-                count.note(cluster, node);
-            }
+            count.see(cluster, &key.namespace, value);
         }
         for term in list(value, ENEMIES) {
             let (label, selector) = (text(term, "/topologyKey"), at(term, "/labelSelector"));
             let asked = (&key.namespace, label, selector);
-            let place = place_of(&self.enmities, asked).unwrap_or_else(|| {
-                self.enmities.push(Count::none(asked));
-                self.enmities.len() - 1
-            });
-            if let Some(count) = self.enmities.get_mut(place) {
-                count.note(cluster, node);
-            }
+            let (place, _) = place_in(&mut self.enmities, asked);
+            self.enmities[place].note(cluster, node);
         }
         self.staying.push((key.namespace.clone(), pod));
     }
@@ -116,16 +109,13 @@ impl Occupancy {
         cluster: &Cluster,
         asked: (&Option<String>, &str, &Value),
     ) -> Counted {
-        Counted(place_of(&self.counts, asked).unwrap_or_else(|| {
-            let mut count = Count::none(asked);
+        let (place, is_new) = place_in(&mut self.counts, asked);
+        if is_new {
             for (namespace, pod) in &self.staying {
-                if *namespace == count.namespace && selects(&count.selector, &pod.value) {
-                    count.note(cluster, text(&pod.value, "/spec/nodeName"));
-                }
+                self.counts[place].see(cluster, namespace, &pod.value);
             }
-            self.counts.push(count);
-            self.counts.len() - 1
-        }))
+        }
+        Counted(place)
     }
 
     /// How many of them are where the label has this value.
@@ -141,40 +131,42 @@ impl Occupancy {
         pod: &Value,
         node: &Value,
     ) -> bool {
-        let labels = at(node, "/metadata/labels");
         let mut theirs = self.enmities.iter().filter(|one| one.namespace == *namespace);
         theirs.any(|one| {
-            let domain = labels.get(&one.label).and_then(Value::as_str);
-            domain.is_some_and(|domain| one.by_domain.contains_key(domain))
+            domain(node, &one.label).is_some_and(|domain| one.by_domain.contains_key(domain))
                 && selects(&one.selector, pod)
         })
     }
 }
 
-fn place_of(
-    counts: &[Count],
+/// The place of a count, and whether it is a new one.
+fn place_in(
+    counts: &mut Vec<Count>,
     (namespace, label, selector): (&Option<String>, &str, &Value),
-) -> Option<usize> {
-    counts.iter().position(|one| {
+) -> (usize, bool) {
+    let found = counts.iter().position(|one| {
         one.namespace == *namespace && one.label == label && one.selector == *selector
-    })
+    });
+    let place = found.unwrap_or(counts.len());
+    if found.is_none() {
+        let (namespace, label, selector) = (namespace.clone(), label.to_owned(), selector.clone());
+        counts.push(Count { namespace, label, selector, by_domain: BTreeMap::new() });
+    }
+    (place, found.is_none())
 }
 
 impl Count {
-    fn none((namespace, label, selector): (&Option<String>, &str, &Value)) -> Self {
-        Self {
-            namespace: namespace.clone(),
-            label: label.to_owned(),
-            selector: selector.clone(),
-            by_domain: BTreeMap::new(),
+    /// Counts a pod that is on a node, if it is one of those that are meant.
+    fn see(&mut self, cluster: &Cluster, namespace: &Option<String>, pod: &Value) {
+        if self.namespace == *namespace && selects(&self.selector, pod) {
+            self.note(cluster, text(pod, "/spec/nodeName"));
         }
     }
 
     /// One more, on this node.
     fn note(&mut self, cluster: &Cluster, node: &str) {
         let node = cluster.get(&ObjectKey::global(Kind::Node, node));
-        let domain = node.and_then(|node| at(node, "/metadata/labels").get(&self.label)?.as_str());
-        if let Some(domain) = domain {
+        if let Some(domain) = node.and_then(|node| domain(node, &self.label)) {
             *self.by_domain.entry(domain.to_owned()).or_default() += 1;
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, leaving};
 use super::occupancy::{Counted, ENEMIES, Occupancy, requests};
 use super::quantities::milli;
-use super::selectors::{has_all, selects_node, tolerates};
+use super::selectors::{domain, has_all, selects_node, tolerates};
 use super::stateful_sets::owner_uid;
 use super::values::{at, list, put, text};
 use super::volumes::{self, Binding};
@@ -229,9 +229,7 @@ impl<'a> Placing<'a> {
     /// Required topology spread.
     fn unevenness(&self, node: &Value) -> Option<Why> {
         self.spread.iter().find_map(|spread| {
-            let Some(here) =
-                at(node, "/metadata/labels").get(&spread.label).and_then(Value::as_str)
-            else {
+            let Some(here) = domain(node, &spread.label) else {
                 return Some(Why::of_the_node(format!("{UNEVEN} (missing required label)")));
             };
             let there = self.occupancy.in_domain(spread.counted, here);
@@ -241,11 +239,9 @@ impl<'a> Placing<'a> {
 
     /// Required pod anti-affinity, of the pod itself and of those already there.
     fn enmity(&self, node: &Value) -> Option<Why> {
-        let labels = at(node, "/metadata/labels");
         let mut own = self.enemies.iter();
         let own = own.any(|(label, counted)| {
-            let domain = labels.get(label).and_then(Value::as_str);
-            domain.is_some_and(|domain| self.occupancy.in_domain(*counted, domain) > 0)
+            domain(node, label).is_some_and(|here| self.occupancy.in_domain(*counted, here) > 0)
         });
         if own {
             return Some(Why::of_its_pods("node(s) didn't match pod anti-affinity rules"));
@@ -272,8 +268,7 @@ fn spreads(
         let eligible = cluster.of_kind(Kind::Node).filter(|(_, node)| {
             is_asked_for(pod, node) && !(honours && untolerated(pod, node).is_some())
         });
-        let domains =
-            eligible.filter_map(|(_, node)| at(node, "/metadata/labels").get(label)?.as_str());
+        let domains = eligible.filter_map(|(_, node)| domain(node, label));
         let least = domains.map(|domain| occupancy.in_domain(counted, domain)).min();
         let skew = at(constraint, "/maxSkew").as_u64().unwrap_or(1);
         let at_most = least.unwrap_or(0) as u64 + skew;

@@ -21,6 +21,11 @@ pub(super) fn has_all(labels: &Value, wanted: &Value) -> bool {
     wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
 }
 
+/// The topology domain a node is in: what a label of it says.
+pub(super) fn domain<'a>(node: &'a Value, label: &str) -> Option<&'a str> {
+    at(node, "/metadata/labels").get(label)?.as_str()
+}
+
 /// Whether a node selector (`nodeSelectorTerms`, any of which is enough) means a node.
 pub(super) fn selects_node(selector: &Value, node: &Value) -> bool {
     let labels = at(node, "/metadata/labels");

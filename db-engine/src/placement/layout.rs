@@ -312,6 +312,11 @@ impl Layout {
         0..small(self.group_count())
     }
 
+    /// Bytes of all replicas together.
+    pub fn total_bytes(&self) -> u64 {
+        self.total[0]
+    }
+
     /// What all sizes are whole multiples of, in bytes; 1 where there are none. Time: once over all replicas where they are
     /// of one size, over the first few where they are not.
     pub(super) fn grain(&self) -> u64 {

@@ -2,7 +2,6 @@
 
 use db_engine::holdings::{Holdings, Partitions, Told};
 use db_engine::placement::layout::{Kind as Holds, Part};
-use tsinfra::observed::{List, Scope};
 use tsinfra::rehearsal::forecast::{self, Play};
 use tsinfra::rehearsal::told;
 use tsinfra::render::plan::Style;
@@ -153,11 +152,7 @@ fn a_crowd_is_rehearsed() {
     world.furnish(&Furniture::of(&large));
     apply_all(&world, &small);
     let plan = plan(&world, &large);
-    let everything = |scope: &mut Scope| {
-        let list = |kind| List { kind, namespace: None, labels: Labels::new() };
-        scope.lists.extend([Kind::Node, Kind::PersistentVolume].map(list));
-    };
-    let seen = block_on(survey::sight(&world, &large, everything)).unwrap().observed;
+    let seen = block_on(survey::sight(&world, &large, forecast::see_more)).unwrap().observed;
     let consents = &[];
     let play =
         Play { stack: &large, purpose: Purpose::Apply, consents, plan: &plan, is_quick: true };
