@@ -142,8 +142,10 @@ pub struct Layout {
     leaders: Vec<u8>,
     /// What it costs to move each replica; empty: as many bytes as it has.
     prices: Vec<u64>,
-    /// Bytes of all replicas, and what they serve.
-    total: [u64; 2],
+    /// Bytes of all replicas together.
+    total_bytes: u64,
+    /// What they serve together.
+    total_load: u64,
 }
 
 /// Members with weights that can be reckoned with.
@@ -174,7 +176,8 @@ impl Layout {
             loads: Vec::new(),
             leaders: Vec::new(),
             prices: Vec::new(),
-            total: [0; 2],
+            total_bytes: 0,
+            total_load: 0,
         }
     }
 
@@ -207,12 +210,12 @@ impl Layout {
                 return Err(Odd::Twice { group: place, member });
             }
         }
-        let bytes = replicas.iter().try_fold(self.total[0], |sum, it| sum.checked_add(it.bytes));
+        let reckoned =
+            |sum: Option<u64>| sum.filter(|sum| *sum <= MOST).ok_or(Odd::TooMuch { group: place });
+        let bytes = replicas.iter().try_fold(self.total_bytes, |sum, it| sum.checked_add(it.bytes));
         let served = group.load.checked_mul(replicas.len() as u64);
-        let served = served.and_then(|it| self.total[1].checked_add(it));
-        let too_much = Odd::TooMuch { group: place };
-        let total = [bytes, served].map(|sum| sum.filter(|sum| *sum <= MOST).ok_or(too_much));
-        let total = [total[0]?, total[1]?];
+        let served = served.and_then(|it| self.total_load.checked_add(it));
+        let (total_bytes, total_load) = (reckoned(bytes)?, reckoned(served)?);
         let leader = match group.leader {
             None => NO_LEADER,
             Some(member) => {
@@ -221,7 +224,8 @@ impl Layout {
                 at.ok_or(Odd::Leaderless { group: place, member })?
             }
         };
-        self.total = total;
+        self.total_bytes = total_bytes;
+        self.total_load = total_load;
         self.holders.extend(replicas.iter().map(|replica| replica.member));
         self.bytes.extend(replicas.iter().map(|replica| replica.bytes));
         self.starts.push(small(self.holders.len()));
@@ -314,7 +318,7 @@ impl Layout {
 
     /// Bytes of all replicas together.
     pub fn total_bytes(&self) -> u64 {
-        self.total[0]
+        self.total_bytes
     }
 
     /// What all sizes are whole multiples of, in bytes; 1 where there are none. Time: once over all replicas where they are

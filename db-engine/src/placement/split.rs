@@ -101,6 +101,7 @@ pub fn cuts_to_fill(layout: &Layout, wanted: Wanted, most: usize) -> Result<Spli
     let largest = |group: u32| sizes(group).iter().max().copied().unwrap_or(0);
     let mean = |group: u32| sizes(group).iter().sum::<u64>() / sizes(group).len().max(1) as u64;
     let all = layout.groups().map(|it| u128::from(largest(it)) * sizes(it).len() as u128);
+    // A layout of loads has the limit of one of bytes.
     let is_too_much = all.sum::<u128>() > u128::from(MOST);
     for Piece { group, .. } in whole(layout) {
         let replicas = layout.replicas(group).zip(layout.holders(group));
